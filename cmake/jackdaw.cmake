@@ -1,0 +1,93 @@
+# How every target of the tree is built: warnings, sanitizers, and the three shapes of target
+# (layer, daemon, unit test). A header of layer `x` is included as "x/name.h" and can be found only
+# by targets that link jd_x: each layer has an include root of its own, a folder in the build tree
+# that holds one link to the layer.
+find_package(PkgConfig REQUIRED)
+
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+option(JACKDAW_ASAN "Build with AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
+option(JACKDAW_TSAN "Build with ThreadSanitizer" OFF)
+option(JACKDAW_FUZZ "Build the libFuzzer targets (needs clang)" OFF)
+
+add_library(jd_flags INTERFACE)
+target_compile_definitions(jd_flags INTERFACE _GNU_SOURCE JACKDAW_VERSION="${PROJECT_VERSION}")
+target_compile_options(jd_flags INTERFACE
+    -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wformat=2 -Wmissing-prototypes
+    -Wstrict-prototypes -Werror -fno-common -fstack-protector-strong
+    -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+if(JACKDAW_ASAN)
+    set(jd_san -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+elseif(JACKDAW_TSAN)
+    set(jd_san -fsanitize=thread -fno-omit-frame-pointer)
+endif()
+if(JACKDAW_FUZZ)
+    list(APPEND jd_san -fsanitize=fuzzer-no-link)
+endif()
+target_compile_options(jd_flags INTERFACE ${jd_san})
+target_link_options(jd_flags INTERFACE ${jd_san})
+
+# jd_layer(NAME [DEPS layer...] [FOREIGN pkg-config-module...] [LIBS library...])
+# common/NAME as the static library jd_NAME. DEPS are visible to its users, FOREIGN is not.
+function(jd_layer name)
+    cmake_parse_arguments(L "" "" "DEPS;FOREIGN;LIBS" ${ARGN})
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.c)
+    set(root ${CMAKE_BINARY_DIR}/include/${name})
+    file(MAKE_DIRECTORY ${root})
+    file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR}/${name} ${root}/${name} SYMBOLIC)
+    if(sources)
+        add_library(jd_${name} STATIC ${sources})
+        set(scope PUBLIC)
+        target_link_libraries(jd_${name} PRIVATE jd_flags)
+        foreach(module ${L_FOREIGN})
+            pkg_check_modules(${module} REQUIRED QUIET IMPORTED_TARGET ${module})
+            target_link_libraries(jd_${name} PRIVATE PkgConfig::${module})
+        endforeach()
+        target_link_libraries(jd_${name} PRIVATE ${L_LIBS})
+    else()
+        add_library(jd_${name} INTERFACE)
+        set(scope INTERFACE)
+    endif()
+    target_include_directories(jd_${name} ${scope} ${root})
+    foreach(dep ${L_DEPS})
+        target_link_libraries(jd_${name} ${scope} jd_${dep})
+    endforeach()
+endfunction()
+
+# jd_daemon(NAME [DEPS layer...]): services/NAME as the binary jackdaw-NAME.
+# All sources but main.c also form the library jd_service_NAME, which its unit tests link.
+function(jd_daemon name)
+    cmake_parse_arguments(D "" "" "DEPS" ${ARGN})
+    set(dir ${CMAKE_CURRENT_SOURCE_DIR}/${name})
+    if(NOT EXISTS ${dir}/main.c)
+        return()
+    endif()
+    file(GLOB sources CONFIGURE_DEPENDS ${dir}/*.c)
+    list(REMOVE_ITEM sources ${dir}/main.c)
+    add_library(jd_service_${name} STATIC ${sources})
+    target_include_directories(jd_service_${name} PUBLIC ${dir})
+    target_link_libraries(jd_service_${name} PRIVATE jd_flags)
+    foreach(dep ${D_DEPS})
+        target_link_libraries(jd_service_${name} PUBLIC jd_${dep})
+    endforeach()
+    add_executable(jackdaw-${name} ${dir}/main.c)
+    target_link_libraries(jackdaw-${name} PRIVATE jd_flags jd_service_${name})
+    set_target_properties(jackdaw-${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+    install(TARGETS jackdaw-${name} RUNTIME)
+endfunction()
+
+# jd_unit_tests(FOLDER LIBRARY...): each tests/unit/FOLDER/test_*.c becomes a cmocka program.
+function(jd_unit_tests folder)
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/test_*.c)
+    foreach(source ${sources})
+        get_filename_component(stem ${source} NAME_WE)
+        set(target ${folder}_${stem})
+        add_executable(${target} ${source})
+        target_link_libraries(${target} PRIVATE jd_flags ${ARGN} cmocka)
+        add_test(NAME unit/${folder}/${stem} COMMAND ${target})
+        set_tests_properties(unit/${folder}/${stem} PROPERTIES LABELS unit TIMEOUT 120)
+    endforeach()
+endfunction()

@@ -1,0 +1,93 @@
+/* What the parser hands out: one top-level element (a stanza, a nonza, or a stream header) with its
+ * attributes, and its content in canonical form.
+ *
+ * Canonical form: UTF-8, default-namespace declarations only, written where the namespace changes;
+ * prefixed attributes (but xml:*) carry their own declaration; elements of the stream's content
+ * namespace (jabber:client, jabber:server) carry none at all, so that the same bytes are right on any
+ * stream; text is escaped minimally; no comments, PIs, DTD or CDATA sections.
+ */
+#ifndef JACKDAW_XML_XML_H
+#define JACKDAW_XML_XML_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/span.h"
+
+#include <stdint.h>
+
+#define XML_MAX_ATTRS 32 /* of the top-level element; more is a policy violation */
+
+struct xml_attr {
+    struct span ns; /* empty for unprefixed attributes; the xml: namespace is spelled out */
+    struct span name;
+    struct span value; /* unescaped */
+};
+
+/* A child element of the top-level element: where it starts and ends in the canonical content. */
+struct xml_child {
+    struct span ns;
+    struct span name;
+    uint32_t offset;
+    uint32_t length;
+};
+
+/* All spans borrow the parser's buffers: valid during the callback only. */
+struct xml_top {
+    struct span ns;
+    struct span name;
+    const struct xml_attr *attrs;
+    uint32_t attr_count;
+    const struct xml_child *children;
+    uint32_t child_count;
+    struct span content; /* canonical bytes between start and end tag */
+    struct span text;    /* character data directly in the element, unescaped */
+};
+
+/* The value of the unprefixed attribute `name`; an empty span with data NULL when absent. */
+struct span xml_attr_get(const struct xml_top *top, const char *name);
+
+enum xml_error {
+    XML_OK,
+    XML_NOT_WELL_FORMED, /* RFC 6120 not-well-formed: also an undeclared prefix, bad UTF-8, a frame that
+                            holds no or more than one element */
+    XML_RESTRICTED,      /* restricted-xml: comment, PI, DTD, entity other than the five */
+    XML_TOO_BIG,         /* policy-violation: size, depth or attribute limit */
+};
+
+struct xml_limits {
+    uint32_t max_bytes; /* of one top-level element as it came in; default 262144 */
+    uint32_t max_depth; /* default 64 */
+};
+
+/* ---- looking inside a canonical payload: a small tree in an arena ---- */
+struct xml_node {
+    struct span ns;
+    struct span name; /* empty: this node is text */
+    struct span text; /* of a text node, unescaped */
+    const struct xml_attr *attrs;
+    uint32_t attr_count;
+    struct xml_node *first_child;
+    struct xml_node *next;
+};
+
+/* Parses canonical content (zero or more elements and text; no-namespace elements are taken to be in
+ * `content_ns`) into a chain of nodes. The tree and its strings live in `arena`. 0 and *first_out (NULL when empty), or -1 when it is
+ * not well-formed. */
+int xml_tree_parse(struct span content, struct span content_ns, struct arena *arena,
+                   struct xml_node **first_out);
+/* First element child (or, with an empty ns or name, any) after `after` (NULL: from the start). */
+const struct xml_node *xml_find(const struct xml_node *first, const char *ns, const char *name);
+struct span xml_node_attr(const struct xml_node *node, const char *name);
+/* All text directly inside the element, joined; borrows the tree or `arena`. */
+struct span xml_node_text(const struct xml_node *node, struct arena *arena);
+/* Appends the node (element or text, with all below) in canonical form inside namespace `outer_ns`. */
+void xml_node_write(const struct xml_node *node, struct span outer_ns, struct buf *out);
+
+/* ---- writing ---- */
+/* Appends `text` with & < > escaped, and " ' too (fit for text and attribute values). Bytes that XML 1.0
+ * forbids are dropped. */
+void xml_escape(struct span text, struct buf *out);
+/* Appends ` name="value"` escaped. */
+void xml_write_attr(const char *name, struct span value, struct buf *out);
+
+#endif
