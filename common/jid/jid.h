@@ -1,5 +1,5 @@
-/* JIDs: node@domain/resource (RFC 7622 as deployed: RFC 6122's stringprep profiles by libidn for node
- * and resource, IDNA2008 by libidn2 for domains). The only user of libidn and libidn2.
+/* JIDs: node@domain/resource (RFC 7622 as deployed: RFC 6122's stringprep profiles by libidn for
+ * node and resource, IDNA2008 by libidn2 for domains). The only user of libidn and libidn2.
  *
  * A normalised JID is text; the functions here split and compare such text without allocating.
  */
@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 
-#define JID_PART_MAX 1023              /* bytes of each part (RFC 7622 section 3) */
+#define JID_PART_MAX 1023 /* bytes of each part (RFC 7622 section 3) */
 #define JID_MAX      (3 * JID_PART_MAX + 2)
 
 struct jid {
@@ -20,12 +20,12 @@ struct jid {
     struct span resource; /* empty: none */
 };
 
-/* Splits a normalised (or any) JID text at the first '/' and the '@' before it. No checks but that the
- * domain is not empty: 0, or -1. */
+/* Splits a normalised (or any) JID text at the first '/' and the '@' before it. No checks but that
+ * the domain is not empty: 0, or -1. */
 int jid_split(struct span text, struct jid *jid_out);
 
-/* Checks and normalises `text`; the result lives in `arena`. Plain lower-case ASCII is recognised and
- * not run through stringprep. 0, or -1 when it is no valid JID. */
+/* Checks and normalises `text`; the result lives in `arena`. Plain lower-case ASCII is recognised
+ * and not run through stringprep. 0, or -1 when it is no valid JID. */
 int jid_normalise(struct span text, struct arena *arena, struct span *jid_out);
 /* One part alone. */
 int jid_normalise_node(struct span text, struct arena *arena, struct span *node_out);

@@ -1,7 +1,7 @@
 /* The parsed stanza: what travels between daemons instead of XML text.
  *
- * Parsed once where it enters (stanza_from_xml), it carries the header attributes that every hop needs
- * (RFC 6120 section 8.1), an index of its children and the children's bytes in canonical form
+ * Parsed once where it enters (stanza_from_xml), it carries the header attributes that every hop
+ * needs (RFC 6120 section 8.1), an index of its children and the children's bytes in canonical form
  * (xml/xml.h). Nobody downstream parses XML unless it must look inside its own payload.
  */
 #ifndef JACKDAW_STANZA_STANZA_H
@@ -19,12 +19,12 @@ enum stanza_kind { STANZA_MESSAGE, STANZA_PRESENCE, STANZA_IQ };
 
 /* One enum for the types of all kinds, so that tables can be indexed by it. */
 enum stanza_type {
-    STANZA_NORMAL,       /* message without type, or type normal, or unknown (RFC 6121 5.2.2) */
+    STANZA_NORMAL, /* message without type, or type normal, or unknown (RFC 6121 5.2.2) */
     STANZA_CHAT,
     STANZA_GROUPCHAT,
     STANZA_HEADLINE,
-    STANZA_ERROR,        /* of any kind */
-    STANZA_AVAILABLE,    /* presence without type */
+    STANZA_ERROR,     /* of any kind */
+    STANZA_AVAILABLE, /* presence without type */
     STANZA_UNAVAILABLE,
     STANZA_SUBSCRIBE,
     STANZA_SUBSCRIBED,
@@ -52,16 +52,16 @@ struct stanza {
 
 enum stanza_problem {
     STANZA_FINE,
-    STANZA_NOT_A_STANZA,   /* not message/presence/iq in the content namespace */
-    STANZA_BAD_TO,         /* jid-malformed */
-    STANZA_BAD_FROM,       /* invalid-from */
-    STANZA_BAD_TYPE,       /* iq or presence with an unknown type: bad-request */
-    STANZA_BAD_IQ,         /* iq without id, get/set without exactly one child: bad-request */
+    STANZA_NOT_A_STANZA, /* not message/presence/iq in the content namespace */
+    STANZA_BAD_TO,       /* jid-malformed */
+    STANZA_BAD_FROM,     /* invalid-from */
+    STANZA_BAD_TYPE,     /* iq or presence with an unknown type: bad-request */
+    STANZA_BAD_IQ,       /* iq without id, get/set without exactly one child: bad-request */
 };
 
 /* From the parser's element. JIDs are normalised into `arena`; everything else borrows `top`. The
- * stanza's `from` is what the client wrote: the caller stamps it. On a problem the header fields that
- * could be read are there (for the error reply). */
+ * stanza's `from` is what the client wrote: the caller stamps it. On a problem the header fields
+ * that could be read are there (for the error reply). */
 enum stanza_problem stanza_from_xml(const struct xml_top *top, struct arena *arena,
                                     struct stanza *stanza_out);
 
@@ -72,8 +72,8 @@ void stanza_encode(const struct stanza *stanza, struct buf *out);
 int stanza_decode(struct span in, struct arena *arena, struct stanza *stanza_out);
 
 /* ---- XML ---- */
-/* Appends the stanza as XML. `to` is used instead of an empty stanza->to. With `content_ns` not empty
- * the element declares it (RFC 7395 frames), else not (TCP streams). */
+/* Appends the stanza as XML. `to` is used instead of an empty stanza->to. With `content_ns` not
+ * empty the element declares it (RFC 7395 frames), else not (TCP streams). */
 void stanza_write(const struct stanza *stanza, struct span to, struct span content_ns,
                   struct buf *out);
 
@@ -83,15 +83,17 @@ const struct xml_child *stanza_child(const struct stanza *stanza, const char *ns
 struct span stanza_child_bytes(const struct stanza *stanza, const struct xml_child *child);
 
 /* ---- replies ---- */
-/* An iq result for `request` with `payload` (canonical XML, may be empty): from and to exchanged. */
+/* An iq result for `request` with `payload` (canonical XML, may be empty): from and to exchanged.
+ */
 void stanza_make_result(const struct stanza *request, struct span payload, struct arena *arena,
                         struct stanza *reply_out);
-/* The error reply (RFC 6120 section 8.3): same kind, type error, from and to exchanged. `condition` is
- * an RFC 6120 section 8.3.3 name; its error type (cancel, auth, modify, wait) comes from a table; `text`
- * may be NULL. */
+/* The error reply (RFC 6120 section 8.3): same kind, type error, from and to exchanged. `condition`
+ * is an RFC 6120 section 8.3.3 name; its error type (cancel, auth, modify, wait) comes from a
+ * table; `text` may be NULL. */
 void stanza_make_error(const struct stanza *request, const char *condition, const char *text,
                        struct arena *arena, struct stanza *reply_out);
-/* False for what must never be answered with an error: errors, iq results, presence but directed. */
+/* False for what must never be answered with an error: errors, iq results, presence but directed.
+ */
 bool stanza_may_bounce(const struct stanza *stanza);
 
 const char *stanza_kind_name(enum stanza_kind kind);

@@ -3,8 +3,8 @@
  *
  * Canonical form: UTF-8, default-namespace declarations only, written where the namespace changes;
  * prefixed attributes (but xml:*) carry their own declaration; elements of the stream's content
- * namespace (jabber:client, jabber:server) carry none at all, so that the same bytes are right on any
- * stream; text is escaped minimally; no comments, PIs, DTD or CDATA sections.
+ * namespace (jabber:client, jabber:server) carry none at all, so that the same bytes are right on
+ * any stream; text is escaped minimally; no comments, PIs, DTD or CDATA sections.
  */
 #ifndef JACKDAW_XML_XML_H
 #define JACKDAW_XML_XML_H
@@ -15,7 +15,12 @@
 
 #include <stdint.h>
 
-#define XML_MAX_ATTRS 32 /* of the top-level element; more is a policy violation */
+/* More than these is a policy violation. */
+#define XML_MAX_ATTRS    32  /* of one element */
+#define XML_MAX_CHILDREN 256 /* directly in the top-level element */
+#define XML_MAX_DEPTH    255 /* whatever the limits say */
+
+#define XML_DEFAULT_LIMITS ((struct xml_limits){.max_bytes = 262144, .max_depth = 64})
 
 struct xml_attr {
     struct span ns; /* empty for unprefixed attributes; the xml: namespace is spelled out */
@@ -31,7 +36,7 @@ struct xml_child {
     uint32_t length;
 };
 
-/* All spans borrow the parser's buffers: valid during the callback only. */
+/* All spans borrow the parser's buffers: valid until it parses again. */
 struct xml_top {
     struct span ns;
     struct span name;
@@ -39,8 +44,9 @@ struct xml_top {
     uint32_t attr_count;
     const struct xml_child *children;
     uint32_t child_count;
-    struct span content; /* canonical bytes between start and end tag */
-    struct span text;    /* character data directly in the element, unescaped */
+    struct span
+        content;      /* the child elements, canonical in the namespace `ns`, one after the other */
+    struct span text; /* character data directly in the element, unescaped; not in `content` */
 };
 
 /* The value of the unprefixed attribute `name`; an empty span with data NULL when absent. */
@@ -48,15 +54,20 @@ struct span xml_attr_get(const struct xml_top *top, const char *name);
 
 enum xml_error {
     XML_OK,
-    XML_NOT_WELL_FORMED, /* RFC 6120 not-well-formed: also an undeclared prefix, bad UTF-8, a frame that
-                            holds no or more than one element */
+    XML_NOT_WELL_FORMED, /* RFC 6120 not-well-formed: also an undeclared prefix, bad UTF-8, a frame
+                            that holds no or more than one element */
     XML_RESTRICTED,      /* restricted-xml: comment, PI, DTD, entity other than the five */
-    XML_TOO_BIG,         /* policy-violation: size, depth or attribute limit */
+    XML_TOO_BIG,         /* policy-violation: size, depth, attribute or child limit */
+    XML_BAD_ENCODING,    /* unsupported-encoding: declared to be something else than UTF-8 */
+    XML_ERROR_COUNT
 };
+
+/* The stream error condition to answer with (RFC 6120 section 4.9.3); not for XML_OK. */
+const char *xml_error_condition(enum xml_error error);
 
 struct xml_limits {
     uint32_t max_bytes; /* of one top-level element as it came in; default 262144 */
-    uint32_t max_depth; /* default 64 */
+    uint32_t max_depth; /* the top-level element is at depth 1; default 64 */
 };
 
 /* ---- looking inside a canonical payload: a small tree in an arena ---- */
@@ -70,9 +81,9 @@ struct xml_node {
     struct xml_node *next;
 };
 
-/* Parses canonical content (zero or more elements and text; no-namespace elements are taken to be in
- * `content_ns`) into a chain of nodes. The tree and its strings live in `arena`. 0 and *first_out (NULL when empty), or -1 when it is
- * not well-formed. */
+/* Parses canonical content (zero or more elements and text; no-namespace elements are taken to be
+ * in `content_ns`) into a chain of nodes. The tree and its strings live in `arena`. 0 and
+ * *first_out (NULL when empty), or -1 when it is not well-formed. */
 int xml_tree_parse(struct span content, struct span content_ns, struct arena *arena,
                    struct xml_node **first_out);
 /* First element child (or, with an empty ns or name, any) after `after` (NULL: from the start). */
@@ -80,12 +91,13 @@ const struct xml_node *xml_find(const struct xml_node *first, const char *ns, co
 struct span xml_node_attr(const struct xml_node *node, const char *name);
 /* All text directly inside the element, joined; borrows the tree or `arena`. */
 struct span xml_node_text(const struct xml_node *node, struct arena *arena);
-/* Appends the node (element or text, with all below) in canonical form inside namespace `outer_ns`. */
+/* Appends the node (element or text, with all below) in canonical form inside namespace `outer_ns`.
+ */
 void xml_node_write(const struct xml_node *node, struct span outer_ns, struct buf *out);
 
 /* ---- writing ---- */
-/* Appends `text` with & < > escaped, and " ' too (fit for text and attribute values). Bytes that XML 1.0
- * forbids are dropped. */
+/* Appends `text` with & < > escaped, and " ' too (fit for text and attribute values). Characters
+ * that XML 1.0 forbids are dropped. */
 void xml_escape(struct span text, struct buf *out);
 /* Appends ` name="value"` escaped. */
 void xml_write_attr(const char *name, struct span value, struct buf *out);
