@@ -1,0 +1,95 @@
+/* A client's stream, whatever carries it: negotiation (RFC 6120 sections 4 to 7), then stanzas.
+ *
+ * Framings: RFC 7395 (one element a message, <open/> and <close/>) and the older <stream:stream>
+ * header, as WebSocket messages or, for TCP, as bytes. The stream itself answers the header, SASL,
+ * resource binding, the legacy session iq and registration before login (XEP-0077); every other
+ * stanza is stamped, numbered and sent to the router. What comes down for its session is written
+ * once.
+ *
+ * One stream_host per process knows the bus, the options and the sessions held here; it lives as
+ * long as the daemon. The transport owns the connection, the stream owns the protocol: the
+ * transport tells of input and of the end, the stream sends and asks to finish.
+ */
+#ifndef JACKDAW_STREAM_STREAM_H
+#define JACKDAW_STREAM_STREAM_H
+
+#include "base/buf.h"
+#include "base/span.h"
+#include "bus/bus.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct conf;
+struct loop;
+struct stream;
+struct stream_host;
+
+/* What a transport can do; `conn` is the transport's own. */
+struct stream_transport {
+    const char *name; /* "ws": goes into the session registry */
+    bool is_framed;   /* each send is one message on its own (WebSocket) */
+    /* Queues text. 0, or -1 when the queue is full: the stream then ends with policy-violation. */
+    int (*send)(void *conn, struct span text);
+    /* Sends `last` whatever the queue, then closes. stream_closed follows later. */
+    void (*finish)(void *conn, struct span last);
+    /* Stops or resumes reading, as far as the transport can. May be NULL. */
+    void (*set_reading)(void *conn, bool on);
+    /* The peer's address as text, at most `size` bytes with NUL. */
+    void (*address)(void *conn, char *out, size_t size);
+};
+
+struct stream_options {
+    struct loop *loop;
+    struct bus *bus;
+    const char *holder; /* the bus instance's name */
+    const struct span *domains;
+    size_t domain_count;
+    uint32_t max_stanza_bytes;
+    uint32_t max_depth;
+    uint32_t auth_deadline_ms;  /* from connection to bound session */
+    uint32_t max_auth_attempts; /* failures before the stream ends with policy-violation */
+    uint32_t ping_after_ms;     /* silence before the server pings (XEP-0199); 0: never */
+    uint32_t ping_timeout_ms;   /* silence after the ping before the stream ends */
+    uint32_t call_deadline_ms;  /* for session's answers */
+    uint32_t max_backlog_bytes; /* of stanzas kept while the bus takes none */
+    bool registration;          /* advertise and answer XEP-0077 before login */
+    bool plain_without_tls; /* offer PLAIN on unencrypted streams (for tests and trusted proxies) */
+    const char *see_other_uri; /* where to send clients when draining, or NULL */
+};
+
+/* Fills everything but loop, bus and holder from the configuration; borrows `conf`. The domain
+ * array is conf's. */
+void stream_options_load(struct stream_options *options, const struct conf *conf);
+
+/* Returns owned. */
+struct stream_host *stream_host_new(const struct stream_options *options);
+/* Streams must be closed before. What was not unbound yet is left to the lease. */
+void stream_host_free(struct stream_host *host);
+/* New limits after a reload; streams see them from their next use. Borrows what options point at.
+ */
+void stream_host_reload(struct stream_host *host, const struct stream_options *options);
+/* Bus items for a holder of sessions (deliver, end_session); others are settled and logged. */
+void stream_host_item(struct stream_host *host, struct bus_peer *peer, uint64_t token,
+                      const struct wire_msg *msg);
+/* To be called from the bus handler of the same name. */
+void stream_host_peer_down(struct stream_host *host, struct bus_peer *peer);
+/* Ends every stream (see-other-uri or system-shutdown); `done` is called when every session is
+ * unbound, never from inside this call. */
+void stream_host_drain(struct stream_host *host, void (*done)(void *arg), void *arg);
+/* Sessions bound here. */
+size_t stream_host_session_count(const struct stream_host *host);
+
+/* A connection is there. `conn` belongs to the transport and must live until stream_closed. Returns
+ * owned by the host; never NULL. */
+struct stream *stream_new(struct stream_host *host, const struct stream_transport *transport,
+                          void *conn, bool is_secure);
+/* Input: one message, or for a transport that is not framed any bytes. */
+void stream_receive(struct stream *stream, struct span text);
+/* The client sent more than one stanza may have: ends the stream with policy-violation. */
+void stream_too_big(struct stream *stream);
+/* The connection is gone: the stream lets go of `conn`, says unavailable for its session, unbinds
+ * it and frees itself. */
+void stream_closed(struct stream *stream);
+
+#endif
