@@ -1,7 +1,8 @@
 /* A borrowed run of bytes: pointer and length, never NUL-terminated by contract.
  *
- * Spans are how parsed things refer to the buffer they came from. A span owns nothing; whoever holds
- * one must know how long its buffer lives. The empty span has len 0 and may have a NULL pointer.
+ * Spans are how parsed things refer to the buffer they came from. A span owns nothing; whoever
+ * holds one must know how long its buffer lives. The empty span has len 0 and may have a NULL
+ * pointer.
  */
 #ifndef JACKDAW_BASE_SPAN_H
 #define JACKDAW_BASE_SPAN_H
