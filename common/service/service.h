@@ -1,18 +1,18 @@
 /* What daemons that own stanzas have in common: one table of what they answer, and its dispatch.
  *
- * A daemon lists its handlers in a table (struct service_handler, usually one line per XEP). From that
- * table come the announcement lines that tell routers what to hand over and what disco#info shows
- * (XEP-0030), and the dispatch of `handle` items. A handler gets a request that stays valid, with all
- * it points to, until it is answered; it may answer from any later callback, exactly once. The item is
- * settled at the router when the answer and every stanza sent for the request have been taken by a
- * router, so that a daemon that dies in between is asked again (another instance is): handlers must
- * bear being run twice.
+ * A daemon lists its handlers in a table (struct service_handler, usually one line per XEP). From
+ * that table come the announcement lines that tell routers what to hand over and what disco#info
+ * shows (XEP-0030), and the dispatch of `handle` items. A handler gets a request that stays valid,
+ * with all it points to, until it is answered; it may answer from any later callback, exactly once.
+ * The item is settled at the router when the answer and every stanza sent for the request have been
+ * taken by a router, so that a daemon that dies in between is asked again (another instance is):
+ * handlers must bear being run twice.
  *
  * Announcement lines, separated by single spaces:
- *   iq NS SCOPE                       iq get/set whose payload is in NS; SCOPE server, account or own
- *   presence                          all presence of and to accounts
- *   feature VAR SCOPE                 a disco#info feature of the server or of accounts
- *   identity CATEGORY TYPE SCOPE      a disco#info identity
+ *   iq NS SCOPE                       iq get/set whose payload is in NS; SCOPE server, account or
+ * own presence                          all presence of and to accounts feature VAR SCOPE a
+ * disco#info feature of the server or of accounts identity CATEGORY TYPE SCOPE      a disco#info
+ * identity
  */
 #ifndef JACKDAW_SERVICE_SERVICE_H
 #define JACKDAW_SERVICE_SERVICE_H
@@ -53,7 +53,7 @@ struct service_handler {
 
 /* A feature or identity that hangs on no iq handler of its own. */
 struct service_feature {
-    const char *feature; /* or NULL */
+    const char *feature;  /* or NULL */
     const char *category; /* identity, or NULL */
     const char *type;
     unsigned scopes;
@@ -74,13 +74,13 @@ struct service_request {
     const struct xml_child *child; /* iq: its payload; else NULL */
     struct span account;           /* bare JID acted for: of `to` when inbound, else of `from` */
     struct span from_bare;         /* bare JID of the sender */
-    bool inbound;                  /* came for the account in `to`; else the account in `from` acts */
-    bool is_own;                   /* the sender is the account itself (or asks the server) */
-    uint64_t origin_sid;           /* who sent it: n-th stanza of that session */
+    bool inbound;        /* came for the account in `to`; else the account in `from` acts */
+    bool is_own;         /* the sender is the account itself (or asks the server) */
+    uint64_t origin_sid; /* who sent it: n-th stanza of that session */
     uint64_t origin_n;
-    struct arena arena;            /* dies with the request */
+    struct arena arena; /* dies with the request */
     struct service *service;
-    void *data;                    /* the handler's own */
+    void *data; /* the handler's own */
 };
 
 struct service_options {
@@ -110,8 +110,8 @@ size_t service_pending(const struct service *service);
 /* ---- answers: each ends the request; the pointer is invalid afterwards ---- */
 /* iq result; `payload` is canonical XML, may be empty. */
 void service_reply_result(struct service_request *request, struct span payload);
-/* Error reply, `condition` an RFC 6120 section 8.3.3 name, `text` may be NULL. When the stanza must not
- * be answered with an error (stanza_may_bounce) this is service_finish. */
+/* Error reply, `condition` an RFC 6120 section 8.3.3 name, `text` may be NULL. When the stanza must
+ * not be answered with an error (stanza_may_bounce) this is service_finish. */
 void service_reply_error(struct service_request *request, const char *condition, const char *text);
 /* A stanza of the handler's own making as the answer. */
 void service_reply(struct service_request *request, const struct stanza *reply);
@@ -131,8 +131,8 @@ struct service_forward {
     service_sent_fn *sent;           /* or NULL */
     void *arg;
 };
-/* Sends it through the router that owns the sender's bare JID (stanza->from must not be empty). Copies
- * everything. Never fails: what a full backlog refuses is kept and sent later, in order. */
+/* Sends it through the router that owns the sender's bare JID (stanza->from must not be empty).
+ * Copies everything. Never fails: what a full backlog refuses is kept and sent later, in order. */
 void service_forward(struct service *service, const struct service_forward *forward);
 
 #endif
