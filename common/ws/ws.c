@@ -1,0 +1,191 @@
+/* The server: libwebsockets' context on our loop, one vhost per listener. */
+#include "ws/ws.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "loop/loop.h"
+#include "metric/metric.h"
+#include "ws/ws_internal.h"
+
+#include <stdio.h>
+#include <sys/resource.h>
+
+#define SPARE_FDS 256 /* beside connections: bus, Redis, files, listeners */
+
+static void log_line(int level, const char *line)
+{
+    struct span text = span_trim(span_cstr(line));
+    if (level & LLL_ERR)
+        LOG_WARN("libwebsockets", "text=%.*s", SPAN_ARG(text));
+    else
+        LOG_DEBUG("libwebsockets", "text=%.*s", SPAN_ARG(text));
+}
+
+/* libwebsockets keeps (and zeroes) tables for as many descriptors as the process may open, so the
+ * limit is set to what is needed: raised when too small, lowered when it is millions. */
+static void fit_descriptor_limit(uint32_t connections)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)connections + SPARE_FDS;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    if (wanted > limit.rlim_max) {
+        LOG_WARN("descriptor-limit", "wanted=%llu allowed=%llu", (unsigned long long)wanted,
+                 (unsigned long long)limit.rlim_max);
+        wanted = limit.rlim_max;
+    }
+    limit.rlim_cur = wanted;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void fill_protocols(struct ws_server *server)
+{
+    /* The first one serves HTTP and must have another name than the subprotocol. */
+    server->protocols[0] = (struct lws_protocols){.name = "http", .callback = ws_callback};
+    server->protocols[1] = (struct lws_protocols){.name = server->options.subprotocol,
+                                                  .callback = ws_callback,
+                                                  .rx_buffer_size = WS_RX_BUFFER};
+    server->protocols[2] = (struct lws_protocols){0};
+}
+
+static struct lws_context *make_context(struct ws_server *server)
+{
+    void *loops[1] = {loop_native(server->options.loop)};
+    struct lws_context_creation_info info = {
+        .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
+                   LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
+        .foreign_loops = loops,
+        .user = server,
+        .gid = (gid_t)-1,
+        .uid = (uid_t)-1,
+        .max_http_header_pool = 256,
+        .timeout_secs = 15,
+    };
+    return lws_create_context(&info);
+}
+
+static struct lws_vhost *make_vhost(struct ws_server *server, size_t index)
+{
+    const struct ws_listener *listener = &server->options.listeners[index];
+    char name[16];
+    (void)snprintf(name, sizeof(name), "listener-%zu", index);
+    struct lws_context_creation_info info = {
+        .port = listener->port,
+        .iface = listener->address && listener->address[0] ? listener->address : NULL,
+        .protocols = server->protocols,
+        .vhost_name = name,
+        .alpn = "http/1.1",
+        .keepalive_timeout = 10,
+        .user = server,
+    };
+    if (listener->cert) {
+        server->certs[index] = mem_strdup(listener->cert);
+        server->keys[index] = mem_strdup(listener->key ? listener->key : listener->cert);
+        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+        info.ssl_cert_filepath = server->certs[index];
+        info.ssl_private_key_filepath = server->keys[index];
+    }
+    return lws_create_vhost(server->context, &info);
+}
+
+static int open_listeners(struct ws_server *server, char *error, size_t error_size)
+{
+    for (size_t i = 0; i < server->options.listener_count; i++) {
+        const struct ws_listener *listener = &server->options.listeners[i];
+        server->vhosts[i] = make_vhost(server, i);
+        if (server->vhosts[i])
+            continue;
+        (void)snprintf(error, error_size, "cannot listen on %s port %u%s%s",
+                       listener->address && listener->address[0] ? listener->address : "*",
+                       listener->port, listener->cert ? " with certificate " : "",
+                       listener->cert ? listener->cert : "");
+        return -1;
+    }
+    return 0;
+}
+
+struct ws_server *ws_new(const struct ws_options *options, char *error, size_t error_size)
+{
+    if (options->listener_count > WS_MAX_LISTENERS) {
+        (void)snprintf(error, error_size, "more than %d listeners", WS_MAX_LISTENERS);
+        return NULL;
+    }
+    lws_set_log_level(LLL_ERR | LLL_WARN, log_line);
+    fit_descriptor_limit(options->max_connections);
+    struct ws_server *server = mem_calloc(1, sizeof(*server));
+    server->options = *options;
+    list_init(&server->dirty);
+    list_init(&server->quiet);
+    list_init(&server->pinged);
+    loop_task_init(&server->flush, options->loop, ws_flush, server);
+    map64_init(&server->addresses);
+    fill_protocols(server);
+    ws_idle_start(server);
+    server->context = make_context(server);
+    if (!server->context)
+        (void)snprintf(error, error_size,
+                       "libwebsockets cannot start (is its libuv plugin there?)");
+    if (!server->context || open_listeners(server, error, error_size) < 0) {
+        ws_free(server);
+        return NULL;
+    }
+    server->options.listeners = NULL; /* borrowed for this call only */
+    return server;
+}
+
+/* On a foreign loop libwebsockets closes its handles from the loop. */
+static void destroy_context(struct ws_server *server)
+{
+    if (!server->context)
+        return;
+    lws_context_destroy(server->context);
+    for (int turn = 0; turn < 10; turn++)
+        loop_run_once(server->options.loop, 0);
+}
+
+void ws_free(struct ws_server *server)
+{
+    if (!server)
+        return;
+    server->is_refusing = true;
+    destroy_context(server);
+    loop_task_cancel(&server->flush);
+    loop_timer_stop(&server->idle_timer);
+    map64_deinit(&server->addresses);
+    for (uint32_t i = 0; i < server->spare_count; i++) {
+        buf_deinit(server->spare[i]);
+        mem_free(server->spare[i]);
+    }
+    for (size_t i = 0; i < WS_MAX_LISTENERS; i++) {
+        mem_free(server->certs[i]);
+        mem_free(server->keys[i]);
+    }
+    mem_free(server);
+}
+
+void ws_stop_accepting(struct ws_server *server)
+{
+    server->is_refusing = true;
+}
+
+int ws_reload_certificate(struct ws_server *server, size_t index)
+{
+    if (index >= WS_MAX_LISTENERS || !server->certs[index])
+        return -1;
+    return lws_tls_cert_updated(server->context, server->certs[index], server->keys[index], NULL, 0,
+                                NULL, 0)
+               ? -1
+               : 0;
+}
+
+uint16_t ws_port(const struct ws_server *server, size_t index)
+{
+    if (index >= WS_MAX_LISTENERS || !server->vhosts[index])
+        return 0;
+    return (uint16_t)lws_get_vhost_listen_port(server->vhosts[index]);
+}
+
+uint32_t ws_connection_count(const struct ws_server *server)
+{
+    return server->conn_count;
+}

@@ -1,0 +1,94 @@
+/* What the files of ws share. libwebsockets' types stay inside this folder.
+ *
+ * Outgoing frames are built here, not by libwebsockets: its ws role sends LWS_WRITE_HTTP as it is,
+ * so that any number of frames leave in one write. A write that was only partly taken stays inside
+ * libwebsockets; until it says writeable again nothing more may be written (lws_partial_buffered).
+ */
+#ifndef JACKDAW_WS_INTERNAL_H
+#define JACKDAW_WS_INTERNAL_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "loop/task.h"
+#include "loop/timer.h"
+#include "ws/ws.h"
+
+#include <libwebsockets.h>
+
+#define WS_MAX_LISTENERS  8
+#define WS_SPARE_BUFFERS  8
+#define WS_SPARE_BYTES    16384 /* a buffer larger than this is not kept for reuse */
+#define WS_FINISH_SECONDS 5     /* to take the last bytes and answer the close frame */
+#define WS_RX_BUFFER      512   /* per connection; a longer message is read in steps */
+#define WS_SEND_BUFFER    65536 /* of the kernel: a limit, not memory that is held */
+#define WS_PATH_MAX       1024
+
+struct ws_conn {
+    struct ws_server *server;
+    struct lws *wsi;
+    void *user;
+    struct list_node idle;  /* in server->quiet or server->pinged, oldest first */
+    struct list_node dirty; /* in server->dirty while there is something to flush */
+    struct buf *out;        /* frames not given to libwebsockets yet, or NULL */
+    struct buf *in;         /* the parts of a message that is not whole yet, or NULL */
+    uint64_t address_hash;  /* key in server->addresses */
+    uint32_t last_rx_s;     /* of the server's clock */
+    uint32_t in_lws;        /* bytes of the last write when it was only partly taken, else 0 */
+    uint16_t close_code;    /* when is_finishing */
+    bool is_dirty : 1;
+    bool is_pinged : 1;
+    bool is_finishing : 1; /* last words queued: nothing more in or out */
+    bool is_skipping : 1;  /* the rest of a message that was refused */
+    bool is_secure : 1;
+};
+
+struct ws_server {
+    struct ws_options options;
+    struct lws_context *context;
+    struct lws_vhost *vhosts[WS_MAX_LISTENERS];
+    char *certs[WS_MAX_LISTENERS];
+    char *keys[WS_MAX_LISTENERS];
+    struct lws_protocols protocols[3];
+    struct list_node dirty;
+    struct list_node quiet;
+    struct list_node pinged;
+    struct loop_task flush;
+    struct loop_timer idle_timer;
+    struct map64 addresses; /* hash of address → WebSocket connections, as a pointer-sized count */
+    struct buf *spare[WS_SPARE_BUFFERS];
+    uint32_t spare_count;
+    uint32_t tcp_count;
+    uint32_t conn_count;
+    bool is_refusing; /* draining: new connections are closed at once */
+};
+
+/* ws_callback.c: libwebsockets' one callback, for every protocol. */
+int ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                size_t len);
+struct ws_server *ws_server_of(struct lws *wsi);
+
+/* ws_conn.c */
+int ws_conn_open(struct lws *wsi);
+int ws_conn_receive(struct ws_conn *conn, const char *in, size_t len);
+int ws_conn_writeable(struct ws_conn *conn);
+void ws_conn_closed(struct ws_conn *conn);
+void ws_conn_ping(struct ws_conn *conn);
+void ws_conn_kill(struct ws_conn *conn);
+void ws_flush(void *server);
+
+/* ws_idle.c */
+void ws_idle_start(struct ws_server *server);
+void ws_idle_add(struct ws_conn *conn);
+void ws_idle_touch(struct ws_conn *conn);
+
+/* ws_limit.c: connections per address. */
+bool ws_limit_allows(struct ws_server *server, struct lws *wsi);
+void ws_limit_add(struct ws_conn *conn);
+void ws_limit_remove(struct ws_conn *conn);
+
+/* ws_http.c */
+int ws_http_request(struct lws *wsi);
+/* Before an upgrade: 0 to go on, 1 when a refusal was answered, -1 to hang up. */
+int ws_http_confirm_upgrade(struct lws *wsi);
+
+#endif
