@@ -86,7 +86,9 @@ struct xml_node {
  * *first_out (NULL when empty), or -1 when it is not well-formed. */
 int xml_tree_parse(struct span content, struct span content_ns, struct arena *arena,
                    struct xml_node **first_out);
-/* First element child (or, with an empty ns or name, any) after `after` (NULL: from the start). */
+/* The first element from `first` on (itself or a later sibling) with this namespace and name; NULL
+ * or
+ * "" means any. The next one: xml_find(found->next, ...). */
 const struct xml_node *xml_find(const struct xml_node *first, const char *ns, const char *name);
 struct span xml_node_attr(const struct xml_node *node, const char *name);
 /* All text directly inside the element, joined; borrows the tree or `arena`. */
