@@ -31,8 +31,8 @@ struct stream_transport {
     bool is_framed;   /* each send is one message on its own (WebSocket) */
     /* Queues text. 0, or -1 when the queue is full: the stream then ends with policy-violation. */
     int (*send)(void *conn, struct span text);
-    /* Sends `last` whatever the queue, then closes. stream_closed follows later. */
-    void (*finish)(void *conn, struct span last);
+    /* Sends the messages at `last` whatever the queue, then closes. stream_closed follows later. */
+    void (*finish)(void *conn, const struct span *last, size_t count);
     /* Stops or resumes reading, as far as the transport can. May be NULL. */
     void (*set_reading)(void *conn, bool on);
     /* The peer's address as text, at most `size` bytes with NUL. */

@@ -56,8 +56,8 @@ static struct lws_context *make_context(struct ws_server *server)
                    LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
         .foreign_loops = loops,
         .user = server,
-        .gid = (gid_t)-1,
-        .uid = (uid_t)-1,
+        .gid = -1,
+        .uid = -1,
         .max_http_header_pool = 256,
         .timeout_secs = 15,
     };

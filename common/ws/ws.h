@@ -110,9 +110,10 @@ uint32_t ws_connection_count(const struct ws_server *server);
 /* Queues one text message; it leaves at the end of this turn of the loop. 0, or -1 when the queue
  * is full or the connection is closing: nothing was taken. */
 int ws_send(struct ws_conn *conn, struct span text);
-/* Says goodbye: queues `last` (may be empty) whatever the limit, and closes with `code` when all
- * has left, or after 5 seconds. Idempotent. `closed` follows later, never from inside this call. */
-void ws_finish(struct ws_conn *conn, struct span last, uint16_t code);
+/* Says goodbye: queues the `count` messages at `last` whatever the limit, and closes with `code`
+ * when all has left, or after 5 seconds. Idempotent. `closed` follows later, never from inside this
+ * call. */
+void ws_finish(struct ws_conn *conn, const struct span *last, size_t count, uint16_t code);
 /* Stops or resumes reading (a no-op on TLS, where libwebsockets would spin). */
 void ws_set_reading(struct ws_conn *conn, bool on);
 bool ws_is_secure(const struct ws_conn *conn);

@@ -83,12 +83,12 @@ void ws_conn_ping(struct ws_conn *conn)
         append_frame(conn, FRAME_PING, SPAN("jd"));
 }
 
-void ws_finish(struct ws_conn *conn, struct span last, uint16_t code)
+void ws_finish(struct ws_conn *conn, const struct span *last, size_t count, uint16_t code)
 {
     if (conn->is_finishing)
         return;
-    if (last.len > 0)
-        append_frame(conn, FRAME_TEXT, last);
+    for (size_t i = 0; i < count; i++)
+        append_frame(conn, FRAME_TEXT, last[i]);
     conn->is_finishing = true;
     conn->close_code = code;
     lws_set_timeout(conn->wsi, PENDING_TIMEOUT_CLOSE_SEND, WS_FINISH_SECONDS);
@@ -161,7 +161,7 @@ static int refuse_size(struct ws_conn *conn)
     conn->in = NULL;
     conn->server->options.handlers.too_big(conn->user);
     if (!conn->is_finishing)
-        ws_finish(conn, (struct span){0}, WS_CLOSE_TOO_BIG);
+        ws_finish(conn, NULL, 0, WS_CLOSE_TOO_BIG);
     return 0;
 }
 
@@ -186,7 +186,7 @@ int ws_conn_receive(struct ws_conn *conn, const char *in, size_t len)
     if (conn->is_finishing || conn->is_skipping)
         return 0;
     if (lws_frame_is_binary(conn->wsi)) {
-        ws_finish(conn, (struct span){0}, WS_CLOSE_UNSUPPORTED);
+        ws_finish(conn, NULL, 0, WS_CLOSE_UNSUPPORTED);
         return 0;
     }
     size_t have = conn->in ? conn->in->len : 0;

@@ -1,0 +1,113 @@
+/* How a stream says things, and how it ends (RFC 6120 section 4.9, RFC 7395 section 3.6). */
+#include "base/log.h"
+#include "loop/loop.h"
+#include "metric/metric.h"
+#include "stream/stream_internal.h"
+
+/* Why a stream error is not sent like anything else: the queue may be what is full. */
+#define MAX_LAST 2
+
+/* Ends the stream: last words, session said goodbye to, no more input. */
+static void end(struct stream *stream, const struct span *last, size_t count)
+{
+    stream->state = STREAM_ENDED;
+    loop_timer_stop(&stream->timer);
+    stream->transport->finish(stream->conn, last, count);
+    if (stream->session)
+        stream_session_leave(stream->session);
+}
+
+bool stream_send(struct stream *stream, struct span text)
+{
+    if (stream->state == STREAM_ENDED)
+        return false;
+    if (stream->transport->send(stream->conn, text) == 0)
+        return true;
+    metric_inc(METRIC_stream_slow_readers);
+    stream_fail(stream, "policy-violation", SPAN("you read too slowly"));
+    return false;
+}
+
+bool stream_send_stanza(struct stream *stream, const struct stanza *stanza, struct span to)
+{
+    struct buf *out = &stream->host->out;
+    buf_reset(out);
+    stanza_write(stanza, to, stream->transport->is_framed ? SPAN(NS_CLIENT) : (struct span){0},
+                 out);
+    metric_inc(METRIC_stream_stanzas_out);
+    return stream_send(stream, buf_span(out));
+}
+
+static struct span close_element(const struct stream *stream)
+{
+    return stream->parser ? SPAN("</stream:stream>") : SPAN("<close xmlns='" NS_FRAMING "'/>");
+}
+
+static void write_error(const struct stream *stream, const char *condition, struct span text,
+                        struct buf *out)
+{
+    buf_printf(out, "<stream:error%s><%s xmlns='" NS_STREAM_ERRORS "'/>",
+               stream->transport->is_framed ? " xmlns:stream='" NS_STREAM "'" : "", condition);
+    if (text.len > 0) {
+        buf_append_cstr(out, "<text xmlns='" NS_STREAM_ERRORS "' xml:lang='en'>");
+        xml_escape(text, out);
+        buf_append_cstr(out, "</text>");
+    }
+    buf_append_cstr(out, "</stream:error>");
+}
+
+void stream_fail(struct stream *stream, const char *condition, struct span text)
+{
+    if (stream->state == STREAM_ENDED)
+        return;
+    if (!stream->has_header) /* an error needs a header before it (RFC 6120 section 4.9.1.2) */
+        stream_write_header(stream, stream->host->options.domains[0]);
+    if (stream->state == STREAM_ENDED)
+        return;
+    LOG_DEBUG("stream-error", "condition=%s jid=%s", condition,
+              stream->session ? stream->session->jid : "");
+    metric_inc(METRIC_stream_errors);
+    struct buf error = {0};
+    write_error(stream, condition, text, &error);
+    const struct span last[MAX_LAST] = {buf_span(&error), close_element(stream)};
+    end(stream, last, MAX_LAST);
+    buf_deinit(&error);
+}
+
+static const char *const xml_conditions[] = {
+    [XML_NOT_WELL_FORMED] = "not-well-formed",
+    [XML_RESTRICTED] = "restricted-xml",
+    [XML_TOO_BIG] = "policy-violation",
+};
+
+void stream_fail_xml(struct stream *stream, enum xml_error error)
+{
+    stream_fail(stream, xml_conditions[error], (struct span){0});
+}
+
+void stream_close_requested(struct stream *stream, const struct xml_top *top)
+{
+    (void)top;
+    if (!stream->has_header)
+        stream_write_header(stream, stream->host->options.domains[0]);
+    if (stream->state == STREAM_ENDED)
+        return;
+    struct span last = close_element(stream);
+    end(stream, &last, 1);
+}
+
+void stream_shut_down(struct stream *stream)
+{
+    const char *uri = stream->host->options.see_other_uri;
+    if (!uri || !uri[0] || stream->parser || stream->state == STREAM_ENDED) {
+        stream_fail(stream, "system-shutdown", (struct span){0});
+        return;
+    }
+    struct buf out = {0};
+    buf_append_cstr(&out, "<close xmlns='" NS_FRAMING "'");
+    xml_write_attr("see-other-uri", span_cstr(uri), &out);
+    buf_append_cstr(&out, "/>");
+    struct span last = buf_span(&out);
+    end(stream, &last, 1);
+    buf_deinit(&out);
+}

@@ -1,0 +1,94 @@
+/* What all streams of a process share: options, parser, scratch memory, the sessions by sid. */
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "loop/loop.h"
+#include "metric/metric.h"
+#include "stream/stream_internal.h"
+
+#define ARENA_BLOCK 8192
+
+void stream_options_load(struct stream_options *options, const struct conf *conf)
+{
+    options->domain_count = conf_list(conf, CONF_cluster_domains, &options->domains);
+    options->max_stanza_bytes = (uint32_t)conf_u64(conf, CONF_stream_max_stanza);
+    options->max_depth = (uint32_t)conf_u64(conf, CONF_stream_max_depth);
+    options->auth_deadline_ms = (uint32_t)conf_u64(conf, CONF_stream_auth_deadline);
+    options->max_auth_attempts = (uint32_t)conf_u64(conf, CONF_stream_max_auth_attempts);
+    options->ping_after_ms = (uint32_t)conf_u64(conf, CONF_stream_ping_after);
+    options->ping_timeout_ms = (uint32_t)conf_u64(conf, CONF_stream_ping_timeout);
+    options->call_deadline_ms = (uint32_t)conf_u64(conf, CONF_stream_call_deadline);
+    options->max_backlog_bytes = (uint32_t)conf_u64(conf, CONF_stream_max_backlog);
+    options->plain_without_tls = conf_bool(conf, CONF_stream_plain_without_tls);
+    options->registration = conf_bool(conf, CONF_session_registration);
+}
+
+static void set_options(struct stream_host *host, const struct stream_options *options)
+{
+    host->options = *options;
+    host->limits = (struct xml_limits){
+        .max_bytes = options->max_stanza_bytes,
+        .max_depth = options->max_depth,
+    };
+}
+
+static void tell_drained(void *arg)
+{
+    struct stream_host *host = arg;
+    if (host->session_count == 0 && host->drain_done) {
+        void (*done)(void *) = host->drain_done;
+        host->drain_done = NULL;
+        done(host->drain_arg);
+    }
+}
+
+struct stream_host *stream_host_new(const struct stream_options *options)
+{
+    struct stream_host *host = mem_calloc(1, sizeof(*host));
+    set_options(host, options);
+    host->frames = xml_frames_new();
+    arena_init(&host->arena, ARENA_BLOCK);
+    list_init(&host->streams);
+    list_init(&host->stuck);
+    list_init(&host->missed);
+    map64_init(&host->sessions);
+    loop_timer_init(&host->retry, options->loop, stream_retry, host);
+    loop_task_init(&host->drained, options->loop, tell_drained, host);
+    return host;
+}
+
+void stream_host_free(struct stream_host *host)
+{
+    if (!host)
+        return;
+    loop_timer_stop(&host->retry);
+    loop_task_cancel(&host->drained);
+    LIST_FOREACH_SAFE(node, &host->stuck)
+    stream_session_free(CONTAINER_OF(node, struct stream_session, stuck));
+    stream_missed_free(host);
+    map64_deinit(&host->sessions);
+    xml_frames_free(host->frames);
+    arena_deinit(&host->arena);
+    buf_deinit(&host->out);
+    buf_deinit(&host->encoded);
+    mem_free(host);
+}
+
+void stream_host_reload(struct stream_host *host, const struct stream_options *options)
+{
+    set_options(host, options);
+}
+
+void stream_host_drain(struct stream_host *host, void (*done)(void *arg), void *arg)
+{
+    host->is_draining = true;
+    host->drain_done = done;
+    host->drain_arg = arg;
+    LIST_FOREACH_SAFE(node, &host->streams)
+    stream_shut_down(CONTAINER_OF(node, struct stream, node));
+    loop_task_schedule(&host->drained);
+}
+
+size_t stream_host_session_count(const struct stream_host *host)
+{
+    return map64_count(&host->sessions);
+}

@@ -1,0 +1,164 @@
+/* Headers and features (RFC 6120 sections 4.2 to 4.7, RFC 7395 sections 3.3 and 3.4). */
+#include "base/rand.h"
+#include "jid/jid.h"
+#include "stream/stream_internal.h"
+
+/* ---- mechanisms, strongest first ---- */
+
+struct stream_mechanism {
+    const char *name;
+    bool needs_secure; /* the password itself travels */
+};
+
+static const struct stream_mechanism mechanisms[] = {
+    {"SCRAM-SHA-256", false},
+    {"SCRAM-SHA-1", false},
+    {"PLAIN", true},
+};
+
+#define MECHANISM_COUNT (sizeof(mechanisms) / sizeof(mechanisms[0]))
+
+const struct stream_mechanism *stream_mechanism_find(struct span name)
+{
+    for (size_t i = 0; i < MECHANISM_COUNT; i++)
+        if (span_is(name, mechanisms[i].name))
+            return &mechanisms[i];
+    return NULL;
+}
+
+bool stream_mechanism_fits(const struct stream *stream, const struct stream_mechanism *mechanism)
+{
+    return !mechanism->needs_secure || stream->is_secure || stream->host->options.plain_without_tls;
+}
+
+const char *stream_mechanism_name(const struct stream_mechanism *mechanism)
+{
+    return mechanism->name;
+}
+
+/* ---- features ---- */
+
+static void write_mechanisms(const struct stream *stream, struct buf *out)
+{
+    buf_append_cstr(out, "<mechanisms xmlns='" NS_SASL "'>");
+    for (size_t i = 0; i < MECHANISM_COUNT; i++)
+        if (stream_mechanism_fits(stream, &mechanisms[i]))
+            buf_printf(out, "<mechanism>%s</mechanism>", mechanisms[i].name);
+    buf_append_cstr(out, "</mechanisms>");
+}
+
+static void write_register(const struct stream *stream, struct buf *out)
+{
+    if (stream->host->options.registration)
+        buf_append_cstr(out, "<register xmlns='http://jabber.org/features/iq-register'/>");
+}
+
+static void write_bind(const struct stream *stream, struct buf *out)
+{
+    (void)stream;
+    buf_append_cstr(out, "<bind xmlns='" NS_BIND "'/>"
+                         "<session xmlns='" NS_SESSION "'><optional/></session>"
+                         "<ver xmlns='" NS_ROSTERVER "'/>");
+}
+
+/* In the order they are written. */
+static const struct {
+    enum stream_state state;
+    void (*write)(const struct stream *stream, struct buf *out);
+} features[] = {
+    {STREAM_LOGIN, write_mechanisms},
+    {STREAM_LOGIN, write_register},
+    {STREAM_BINDING, write_bind},
+};
+
+static void send_features(struct stream *stream)
+{
+    struct buf *out = &stream->host->out;
+    buf_reset(out);
+    buf_append_cstr(out, stream->transport->is_framed ? "<stream:features xmlns:stream='" NS_STREAM
+                                                        "'>"
+                                                      : "<stream:features>");
+    for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
+        if (features[i].state == stream->state)
+            features[i].write(stream, out);
+    buf_append_cstr(out, "</stream:features>");
+    (void)stream_send(stream, buf_span(out));
+}
+
+/* ---- headers ---- */
+
+void stream_write_header(struct stream *stream, struct span from)
+{
+    struct buf out = {0};
+    if (!stream->parser)
+        buf_append_cstr(&out, "<open xmlns='" NS_FRAMING "'");
+    else
+        buf_printf(&out, "%s<stream:stream xmlns='" NS_CLIENT "' xmlns:stream='" NS_STREAM "'",
+                   stream->transport->is_framed ? "" : "<?xml version='1.0'?>");
+    buf_printf(&out, " id='%016llx' version='1.0' xml:lang='en'", (unsigned long long)rand_u64());
+    xml_write_attr("from", from, &out);
+    buf_append_cstr(&out, stream->parser ? ">" : "/>");
+    stream->has_header = true;
+    (void)stream_send(stream, buf_span(&out));
+    buf_deinit(&out);
+}
+
+static bool is_served(const struct stream_host *host, struct span domain)
+{
+    for (size_t i = 0; i < host->options.domain_count; i++)
+        if (span_eq(host->options.domains[i], domain))
+            return true;
+    return false;
+}
+
+/* Version "1.0" or later: a number before the dot that is not 0 (RFC 6120 section 4.7.5). */
+static bool has_version(const struct xml_top *top)
+{
+    struct span version = xml_attr_get(top, "version");
+    uint64_t major;
+    return span_to_u64(span_head(version, span_find(version, '.')), &major) == 0 && major >= 1;
+}
+
+/* After SASL the client must stay with the domain it authenticated for. */
+static bool is_same_domain(const struct stream *stream, struct span domain)
+{
+    return stream->state != STREAM_REOPENING ||
+           span_eq(jid_domain(span_cstr(stream->login->account)), domain);
+}
+
+static const char *problem_of(struct stream *stream, const struct xml_top *top,
+                              struct span *domain_out)
+{
+    struct span to = xml_attr_get(top, "to");
+    bool wants_frames = !stream->parser;
+    if (wants_frames != span_is(top->ns, NS_FRAMING))
+        return "invalid-namespace";
+    if (to.len == 0)
+        return "improper-addressing";
+    if (jid_normalise_domain(to, &stream->host->arena, domain_out) < 0 ||
+        !is_served(stream->host, *domain_out) || !is_same_domain(stream, *domain_out)) {
+        *domain_out = (struct span){0};
+        return "host-unknown";
+    }
+    return has_version(top) ? NULL : "unsupported-version";
+}
+
+void stream_opened(struct stream *stream, const struct xml_top *top)
+{
+    struct span domain = {0};
+    arena_reset(&stream->host->arena);
+    const char *problem = problem_of(stream, top, &domain);
+    stream->has_header = false; /* each header of the client's is answered by one of ours */
+    if (problem) {
+        stream_fail(stream, problem, (struct span){0});
+        return;
+    }
+    stream_write_header(stream, domain);
+    stream_login_set_domain(stream, domain);
+    if (stream->host->is_draining) {
+        stream_shut_down(stream);
+        return;
+    }
+    stream->state = stream->state == STREAM_OPENING ? STREAM_LOGIN : STREAM_BINDING;
+    send_features(stream);
+}

@@ -1,0 +1,184 @@
+/* Stanzas from the client: checked, stamped, numbered, sent to the router that owns the sender. */
+#include "base/mem.h"
+#include "jid/jid.h"
+#include "loop/loop.h"
+#include "metric/metric.h"
+#include "stream/stream_internal.h"
+
+/* ---- up ---- */
+
+static int send_item(struct stream_session *session, uint64_t n, struct span encoded)
+{
+    struct wire_msg item = {
+        .id = WIRE_ID_route,
+        .u.route = {.origin_sid = session->sid, .origin_n = n, .stanza = encoded},
+    };
+    return bus_send(session->host->options.bus, "router", session->hash, &item, NULL, NULL);
+}
+
+static int keep(struct stream_session *session, uint64_t n, struct span encoded)
+{
+    struct stream *stream = session->stream;
+    if (!session->backlog) {
+        session->backlog = mem_calloc(1, sizeof(*session->backlog));
+        if (stream && stream->transport->set_reading)
+            stream->transport->set_reading(stream->conn, false);
+    }
+    if (session->backlog->len + encoded.len > session->host->options.max_backlog_bytes)
+        return -1;
+    metric_inc(METRIC_stream_backlogged);
+    buf_append_u64(session->backlog, n);
+    buf_append_u32(session->backlog, (uint32_t)encoded.len);
+    buf_append_span(session->backlog, encoded);
+    stream_session_retry_in(session, STREAM_BACKLOG_RETRY_MS);
+    return 0;
+}
+
+int stream_session_send(struct stream_session *session, const struct stanza *stanza)
+{
+    struct buf *encoded = &session->host->encoded;
+    uint64_t n = session->last_n + 1;
+    buf_reset(encoded);
+    stanza_encode(stanza, encoded);
+    bool is_sent = !session->backlog && send_item(session, n, buf_span(encoded)) == 0;
+    if (!is_sent && keep(session, n, buf_span(encoded)) < 0)
+        return -1;
+    session->last_n = n;
+    metric_inc(METRIC_stream_stanzas_in);
+    return 0;
+}
+
+static uint64_t read_le(const char *bytes, size_t count)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < count; i++)
+        value |= (uint64_t)(unsigned char)bytes[i] << (8 * i);
+    return value;
+}
+
+bool stream_backlog_flush(struct stream_session *session)
+{
+    struct buf *backlog = session->backlog;
+    size_t at = 0;
+    while (at < backlog->len) {
+        size_t len = (size_t)read_le(backlog->data + at + 8, 4);
+        struct span encoded = span_of(backlog->data + at + 12, len);
+        if (send_item(session, read_le(backlog->data + at, 8), encoded) < 0)
+            break;
+        at += 12 + len;
+    }
+    buf_consume(backlog, at);
+    if (backlog->len > 0)
+        return false;
+    buf_deinit(backlog);
+    mem_free(backlog);
+    session->backlog = NULL;
+    struct stream *stream = session->stream;
+    if (stream && stream->transport->set_reading)
+        stream->transport->set_reading(stream->conn, true);
+    return true;
+}
+
+void stream_retry_start(struct stream_host *host)
+{
+    if (!loop_timer_is_active(&host->retry))
+        loop_timer_start(&host->retry, STREAM_BACKLOG_RETRY_MS, 0);
+}
+
+void stream_retry(void *arg)
+{
+    struct stream_host *host = arg;
+    uint64_t now = loop_now_ms(host->options.loop);
+    struct list_node due;
+    list_init(&due);
+    LIST_FOREACH_SAFE(node, &host->stuck)
+    {
+        if (CONTAINER_OF(node, struct stream_session, stuck)->retry_at_ms > now)
+            continue;
+        list_remove(node);
+        list_add_tail(&due, node);
+    }
+    for (struct list_node *node; (node = list_pop(&due));)
+        stream_session_continue(CONTAINER_OF(node, struct stream_session, stuck));
+    stream_missed_retry(host);
+    if (!list_is_empty(&host->stuck) || stream_missed_is_pending(host))
+        stream_retry_start(host);
+}
+
+/* ---- in ---- */
+
+/* RFC 6120 section 8.1.2.1: a client may say who it is, but nothing else. */
+static bool is_own_address(const struct stream *stream, struct span from)
+{
+    struct span jid = stream_jid(stream);
+    return from.len == 0 || span_eq(from, jid) || span_eq(from, jid_bare(jid));
+}
+
+/* What is wrong with a stanza, and whether that ends the stream or is answered. */
+static const struct {
+    const char *condition;
+    bool ends_stream;
+} problems[] = {
+    [STANZA_NOT_A_STANZA] = {"unsupported-stanza-type", true},
+    [STANZA_BAD_FROM] = {"invalid-from", true},
+    [STANZA_BAD_TO] = {"jid-malformed", false},
+    [STANZA_BAD_TYPE] = {"bad-request", false},
+    [STANZA_BAD_IQ] = {"bad-request", false},
+};
+
+static void bounce(struct stream *stream, const struct stanza *stanza, const char *condition)
+{
+    struct stanza reply;
+    if (!stanza_may_bounce(stanza))
+        return;
+    stanza_make_error(stanza, condition, NULL, &stream->host->arena, &reply);
+    (void)stream_send_stanza(stream, &reply, stream_jid(stream));
+}
+
+/* RFC 3921 section 3: clients of the book's day ask for a session after binding. */
+static bool is_session_request(const struct stanza *stanza)
+{
+    return stanza->kind == STANZA_IQ && stanza->type == STANZA_SET &&
+           stanza_child(stanza, NS_SESSION, "session");
+}
+
+static void note_presence(struct stream_session *session, const struct stanza *stanza)
+{
+    if (stanza->kind != STANZA_PRESENCE)
+        return;
+    if (stanza->type == STANZA_AVAILABLE)
+        session->was_available = true;
+    else if (stanza->type == STANZA_UNAVAILABLE && stanza->to.len == 0)
+        session->was_available = false;
+}
+
+static void accept(struct stream *stream, struct stanza *stanza)
+{
+    if (stream_is_ping_answer(stanza))
+        return;
+    if (is_session_request(stanza)) {
+        struct stanza reply;
+        stanza_make_result(stanza, (struct span){0}, &stream->host->arena, &reply);
+        (void)stream_send_stanza(stream, &reply, stream_jid(stream));
+        return;
+    }
+    stanza->from = stream_jid(stream);
+    note_presence(stream->session, stanza);
+    if (stream_session_send(stream->session, stanza) < 0)
+        stream_fail(stream, "resource-constraint", SPAN("the server is too busy"));
+}
+
+void stream_stanza(struct stream *stream, const struct xml_top *top)
+{
+    struct stanza stanza;
+    arena_reset(&stream->host->arena);
+    enum stanza_problem problem = stanza_from_xml(top, &stream->host->arena, &stanza);
+    if (problem == STANZA_FINE && !is_own_address(stream, stanza.from))
+        problem = STANZA_BAD_FROM;
+    if (problem == STANZA_FINE)
+        accept(stream, &stanza);
+    else if (problems[problem].ends_stream)
+        stream_fail(stream, problems[problem].condition, (struct span){0});
+    else
+        bounce(stream, &stanza, problems[problem].condition);
+}

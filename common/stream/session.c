@@ -1,0 +1,162 @@
+/* A bound session: from bind to unbind. Leaving is: hand over what waits, say unavailable if anyone
+ * was told of the session, wait until that is settled, unbind. Each step is tried until it is done:
+ * only the death of this process leaves it to the lease. */
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "jid/jid.h"
+#include "loop/loop.h"
+#include "metric/metric.h"
+#include "stream/stream_internal.h"
+
+#define RETRY_FIRST_MS 500
+#define RETRY_MAX_MS   30000
+
+struct stream_session *stream_session_new(struct stream_host *host, struct span jid, uint64_t sid)
+{
+    struct stream_session *session = mem_calloc(1, sizeof(*session) + jid.len + 1);
+    session->host = host;
+    session->sid = sid;
+    session->hash = hash_span(jid_bare(jid));
+    memcpy(session->jid, jid.data, jid.len);
+    list_init(&session->stuck);
+    host->session_count++;
+    (void)map64_put(&host->sessions, sid, session);
+    metric_set(METRIC_stream_sessions, (int64_t)map64_count(&host->sessions));
+    return session;
+}
+
+void stream_session_free(struct stream_session *session)
+{
+    struct stream_host *host = session->host;
+    list_remove(&session->stuck);
+    if (session->backlog)
+        buf_deinit(session->backlog);
+    mem_free(session->backlog);
+    mem_free(session);
+    host->session_count--;
+    if (host->session_count == 0 && host->drain_done)
+        loop_task_schedule(&host->drained);
+}
+
+void stream_session_retry_in(struct stream_session *session, uint32_t delay_ms)
+{
+    struct stream_host *host = session->host;
+    session->retry_at_ms = loop_now_ms(host->options.loop) + delay_ms;
+    if (!list_is_linked(&session->stuck))
+        list_add_tail(&host->stuck, &session->stuck);
+    stream_retry_start(host);
+}
+
+/* ---- leaving ---- */
+
+static void retry_unbind(struct stream_session *session)
+{
+    uint32_t delay = RETRY_FIRST_MS << (session->retries < 6 ? session->retries : 6);
+    session->retries++;
+    stream_session_retry_in(session, delay < RETRY_MAX_MS ? delay : RETRY_MAX_MS);
+}
+
+static void on_unbound(void *arg, enum bus_outcome outcome, const struct wire_msg *reply)
+{
+    struct stream_session *session = arg;
+    session->is_waiting = false;
+    bool is_done = outcome == BUS_SETTLED && reply->id == WIRE_ID_result &&
+                   (reply->u.result.condition.len == 0 ||
+                    span_is(reply->u.result.condition, "item-not-found"));
+    if (is_done) {
+        stream_session_free(session);
+        return;
+    }
+    LOG_DEBUG("unbind-retried", "jid=%s outcome=%d", session->jid, (int)outcome);
+    retry_unbind(session);
+}
+
+static void unbind(struct stream_session *session)
+{
+    const struct stream_options *options = &session->host->options;
+    struct wire_msg request = {
+        .id = WIRE_ID_unbind,
+        .u.unbind =
+            {
+                .jid = span_cstr(session->jid),
+                .sid = session->sid,
+                .holder = span_cstr(options->holder),
+            },
+    };
+    session->is_waiting = true;
+    (void)bus_call(options->bus, "session", session->hash, &request, options->call_deadline_ms,
+                   on_unbound, session);
+}
+
+static void on_unavailable_settled(void *arg, enum bus_outcome outcome)
+{
+    struct stream_session *session = arg;
+    (void)outcome; /* sent to a kind: ends settled */
+    session->is_waiting = false;
+    unbind(session);
+}
+
+static bool say_unavailable(struct stream_session *session)
+{
+    struct stream_host *host = session->host;
+    struct stanza stanza = {
+        .kind = STANZA_PRESENCE,
+        .type = STANZA_UNAVAILABLE,
+        .from = span_cstr(session->jid),
+    };
+    buf_reset(&host->encoded);
+    stanza_encode(&stanza, &host->encoded);
+    struct wire_msg item = {
+        .id = WIRE_ID_route,
+        .u.route =
+            {
+                .origin_sid = session->sid,
+                .origin_n = session->last_n + 1,
+                .stanza = buf_span(&host->encoded),
+            },
+    };
+    if (bus_send(host->options.bus, "router", session->hash, &item, on_unavailable_settled,
+                 session) < 0)
+        return false;
+    session->last_n++;
+    session->was_available = false;
+    session->is_waiting = true;
+    return true;
+}
+
+static void leave_step(struct stream_session *session)
+{
+    if (session->is_waiting)
+        return;
+    if (session->was_available) {
+        if (!say_unavailable(session))
+            stream_session_retry_in(session, RETRY_FIRST_MS);
+        return;
+    }
+    unbind(session);
+}
+
+void stream_session_leave(struct stream_session *session)
+{
+    if (session->is_leaving)
+        return;
+    session->is_leaving = true;
+    if (session->stream)
+        session->stream->session = NULL;
+    session->stream = NULL;
+    (void)map64_remove(&session->host->sessions, session->sid);
+    metric_set(METRIC_stream_sessions, (int64_t)map64_count(&session->host->sessions));
+    if (!session->backlog)
+        leave_step(session);
+}
+
+void stream_session_continue(struct stream_session *session)
+{
+    if (session->backlog && !stream_backlog_flush(session)) {
+        stream_session_retry_in(session, STREAM_BACKLOG_RETRY_MS);
+        return;
+    }
+    if (session->is_leaving)
+        leave_step(session);
+}

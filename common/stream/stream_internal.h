@@ -1,0 +1,198 @@
+/* What the files of stream share.
+ *
+ * A stream lives as long as its connection; what it is about (a session: JID, numbers, what the bus
+ * did not take yet) lives in a struct stream_session of its own, because a session must be said
+ * unavailable and be unbound after its connection is gone. What only a login needs is in a struct
+ * stream_login that goes away when the session is bound, so that an idle session costs little.
+ */
+#ifndef JACKDAW_STREAM_INTERNAL_H
+#define JACKDAW_STREAM_INTERNAL_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "loop/task.h"
+#include "loop/timer.h"
+#include "stanza/stanza.h"
+#include "stream/stream.h"
+#include "xml/ns.h"
+#include "xml/parser.h"
+
+#define STREAM_PING_PREFIX      "jd-ping-"
+#define STREAM_BACKLOG_RETRY_MS 20
+
+/* One bit each, so that a rule can name several. */
+enum stream_state {
+    STREAM_OPENING = 1,   /* waits for the client's header */
+    STREAM_LOGIN = 2,     /* features sent, nobody is authenticated */
+    STREAM_SASL = 4,      /* a challenge is out */
+    STREAM_REOPENING = 8, /* authenticated, waits for the header again */
+    STREAM_BINDING = 16,  /* features sent, no resource bound */
+    STREAM_BOUND = 32,
+    STREAM_ENDED = 64, /* last words said; input is ignored */
+};
+
+/* A call to session on behalf of a stream that may be gone when the answer comes. */
+struct stream_call;
+typedef void stream_call_fn(struct stream_call *call, enum bus_outcome outcome,
+                            const struct wire_msg *reply);
+struct stream_call {
+    struct stream_host *host;
+    struct stream *stream; /* NULL when it is gone */
+    stream_call_fn *fn;
+};
+
+struct stream_login {
+    char *domain;
+    char *account; /* when authenticated */
+    char *iq_id;   /* of the bind or register iq that waits for its answer */
+    char *iq_to;
+    struct stream_call *call;
+    struct buf sasl_state;
+    struct buf deferred; /* frames that came while a call was out: u32 length, bytes */
+    uint32_t attempts;
+    const struct stream_mechanism *mechanism; /* chosen without an initial response */
+};
+
+struct stream_session {
+    struct stream_host *host;
+    struct stream *stream;  /* NULL when it has ended */
+    struct list_node stuck; /* in host->stuck while there is something to try again */
+    struct buf *backlog;    /* u64 number, u32 length, bytes: what the bus did not take; or NULL */
+    uint64_t sid;
+    uint64_t hash; /* of the bare JID: chooses the router */
+    uint64_t last_n;
+    uint64_t retry_at_ms;
+    uint32_t retries;
+    bool was_available : 1; /* sent presence: someone may know of it */
+    bool is_leaving : 1;    /* not in host->sessions any more */
+    bool is_waiting : 1;    /* for the settlement of the unavailable presence, or for unbind */
+    char jid[];             /* NUL-terminated full JID */
+};
+
+struct stream {
+    struct stream_host *host;
+    const struct stream_transport *transport;
+    void *conn;
+    struct list_node node; /* in host->streams */
+    struct loop_timer timer;
+    struct stream_login *login; /* until bound */
+    struct stream_session *session;
+    struct xml_stream *parser; /* <stream:stream> framing; NULL: RFC 7395 */
+    uint32_t last_in_s;
+    uint8_t state;
+    bool is_secure : 1;
+    bool has_header : 1; /* ours was sent */
+    bool is_pinged : 1;
+    bool is_handling : 1; /* inside stream_receive: what is deferred is not run twice */
+};
+
+struct stream_host {
+    struct stream_options options;
+    struct xml_limits limits;
+    struct xml_frames *frames;
+    struct arena arena; /* of the element being handled */
+    struct buf out;     /* an element being written */
+    struct buf encoded; /* a stanza being encoded */
+    struct list_node streams;
+    struct list_node stuck;
+    struct list_node missed; /* `missed` items the bus did not take yet */
+    struct loop_timer retry;
+    struct map64 sessions; /* sid → session that is live */
+    size_t stream_count;
+    size_t session_count; /* live and leaving */
+    uint64_t next_ping;
+    struct loop_task drained;
+    void (*drain_done)(void *arg);
+    void *drain_arg;
+    bool is_draining;
+};
+
+typedef void stream_rule_fn(struct stream *stream, const struct xml_top *top);
+
+static inline struct span stream_jid(const struct stream *stream)
+{
+    return span_cstr(stream->session->jid);
+}
+
+static inline bool stream_is_calling(const struct stream *stream)
+{
+    return stream->login && stream->login->call;
+}
+
+/* dispatch.c */
+void stream_element(struct stream *stream, const struct xml_top *top);
+/* After an answer came: handles what was deferred meanwhile. */
+void stream_resume(struct stream *stream);
+bool stream_feed(struct stream *stream, struct span bytes);
+
+/* open.c */
+void stream_opened(struct stream *stream, const struct xml_top *top);
+void stream_write_header(struct stream *stream, struct span from);
+struct stream_mechanism;
+const struct stream_mechanism *stream_mechanism_find(struct span name);
+bool stream_mechanism_fits(const struct stream *stream, const struct stream_mechanism *mechanism);
+const char *stream_mechanism_name(const struct stream_mechanism *mechanism);
+
+/* error.c: the end of a stream. All of them are idempotent. */
+/* Stream error `condition` (RFC 6120 section 4.9.3), `text` may be empty, then the close. */
+void stream_fail(struct stream *stream, const char *condition, struct span text);
+void stream_fail_xml(struct stream *stream, enum xml_error error);
+/* The client said goodbye. */
+void stream_close_requested(struct stream *stream, const struct xml_top *top);
+/* The host drains. */
+void stream_shut_down(struct stream *stream);
+bool stream_send(struct stream *stream, struct span text);
+/* Writes a stanza to the client. `to` when the stanza has none. */
+bool stream_send_stanza(struct stream *stream, const struct stanza *stanza, struct span to);
+
+/* sasl.c */
+void stream_sasl_auth(struct stream *stream, const struct xml_top *top);
+void stream_sasl_response(struct stream *stream, const struct xml_top *top);
+void stream_sasl_abort(struct stream *stream, const struct xml_top *top);
+
+/* login.c: calls to session, and answers to the iq that caused them. */
+struct stream_login *stream_login_new(void);
+void stream_login_free(struct stream_login *login);
+void stream_login_set_domain(struct stream *stream, struct span domain);
+void stream_login_call(struct stream *stream, uint64_t hash, const struct wire_msg *request,
+                       stream_call_fn *fn);
+void stream_login_keep_iq(struct stream *stream, const struct stanza *iq);
+void stream_answer_iq(struct stream *stream, struct span payload);
+void stream_refuse_iq(struct stream *stream, const char *condition, struct span text);
+
+/* bind.c, register.c */
+void stream_bind_iq(struct stream *stream, const struct xml_top *top);
+void stream_register_iq(struct stream *stream, const struct xml_top *top);
+
+/* route.c: stanzas from the client to the router. */
+void stream_stanza(struct stream *stream, const struct xml_top *top);
+/* Numbers and sends. 0, or -1 when the backlog is full. */
+int stream_session_send(struct stream_session *session, const struct stanza *stanza);
+/* Sends what waits. True when nothing waits any more. */
+bool stream_backlog_flush(struct stream_session *session);
+/* The host's timer for everything that must be tried again. */
+void stream_retry(void *host);
+void stream_retry_start(struct stream_host *host);
+
+/* session.c: the session's life. */
+struct stream_session *stream_session_new(struct stream_host *host, struct span jid, uint64_t sid);
+/* The stream has ended: says unavailable, unbinds, frees itself in the end. */
+void stream_session_leave(struct stream_session *session);
+/* Goes on with leaving, or with the backlog. */
+void stream_session_continue(struct stream_session *session);
+void stream_session_retry_in(struct stream_session *session, uint32_t delay_ms);
+void stream_session_free(struct stream_session *session);
+
+/* idle.c */
+void stream_idle_start(struct stream *stream);
+void stream_deadline_start(struct stream *stream);
+bool stream_is_ping_answer(const struct stanza *stanza);
+
+/* deliver.c */
+void stream_missed_retry(struct stream_host *host);
+bool stream_missed_is_pending(const struct stream_host *host);
+void stream_missed_free(struct stream_host *host);
+
+#endif
