@@ -6,14 +6,14 @@ import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { makeAccount, page as pageOf, until } from './cluster.mjs';
 
-const shots = process.env.JACKDAW_SHOTS ?? '';
+const shots = process.env.CLUSTER_SHOTS ?? '';
 const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
 let browser;
 before(async () => {
   browser = await chromium.launch({
-    executablePath: process.env.JACKDAW_CHROMIUM ?? '/usr/bin/chromium', args: flags });
+    executablePath: process.env.CLUSTER_CHROMIUM ?? '/usr/bin/chromium', args: flags });
 });
 after(() => browser?.close());
 

@@ -1,9 +1,10 @@
-// What the client tests know of the cluster they talk to. Everything comes from the environment, so
-// that the same tests also run against another XMPP server when one wants to know what is usual:
-//   JACKDAW_WS      ws:// addresses, comma separated: one per edge (which serves the pages too)
-//   JACKDAW_WSS     wss:// addresses, the same way; NODE_EXTRA_CA_CERTS names the certificate to trust
-//   JACKDAW_CTL     the operator's command with its options, to make accounts
-//   JACKDAW_DOMAIN  the domain, localhost when not given
+// What the client tests know of the cluster they talk to. Everything comes from the environment
+// (deploy/cluster sets it), so that the same tests also run against another XMPP server when one
+// wants to know what is usual:
+//   CLUSTER_WS      ws:// addresses, comma separated: one per edge (which serves the pages too)
+//   CLUSTER_WSS     wss:// addresses, the same way; NODE_EXTRA_CA_CERTS names the certificate to trust
+//   CLUSTER_CTL     the operator's command with its options, to make accounts
+//   CLUSTER_DOMAIN  the domain, localhost when not given
 
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -11,12 +12,12 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const list = (name) => (process.env[name] ?? '').split(',').filter(Boolean);
 
-export const domain = process.env.JACKDAW_DOMAIN ?? 'localhost';
-export const plain = list('JACKDAW_WS');
-export const secure = list('JACKDAW_WSS');
+export const domain = process.env.CLUSTER_DOMAIN ?? 'localhost';
+export const plain = list('CLUSTER_WS');
+export const secure = list('CLUSTER_WSS');
 
 if (plain.length === 0) {
-  throw new Error('JACKDAW_WS is not set: start these tests with tests/run.sh clients');
+  throw new Error('CLUSTER_WS is not set: start these tests with tests/run.sh clients');
 }
 
 /** The n-th edge, counted round: tests that use n = 0, 1, 2 … spread over all of them. */
@@ -27,7 +28,7 @@ export const page = (n) => edge(plain, n).replace(/^ws/, 'http').replace(/\/[^/]
 export async function makeAccount(stem) {
   const name = `${stem}-${Date.now().toString(36)}${Math.floor(Math.random() * 1e6).toString(36)}`;
   const account = { name, jid: `${name}@${domain}`, password: `pass word ${name} é` };
-  const [command, ...options] = process.env.JACKDAW_CTL.split(' ');
+  const [command, ...options] = process.env.CLUSTER_CTL.split(' ');
   const adding = run(command, [...options, 'user', 'add', account.jid]);
   adding.child.stdin.end(`${account.password}\n`);
   await adding;

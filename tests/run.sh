@@ -1,0 +1,174 @@
+#!/usr/bin/env bash
+# Sets up, builds and passes all tests: tests/run.sh [STAGE...]   (no STAGE: all of them, in order)
+#
+#   build      every daemon and test with gcc, AddressSanitizer and UndefinedBehaviorSanitizer
+#   clang      everything once more with clang: its warnings are errors too
+#   format     clang-format, and shellcheck where it is installed
+#   lint       layers and homes of foreign libraries, clang-tidy, cppcheck
+#   unit       unit and codec tests
+#   daemon     each daemon alone against mock peers
+#   scenario   scripted conversations with a cluster of 3 edges, 2 routers, 2 sessions, 2 presence
+#   clients    Strophe.js, xmpp.js, Chromium and 2,000 held sessions, with such a cluster
+#   fuzz       every decoder and parser, a few seconds each
+#   quickstart deploy/run.sh as a person would use it, with a release build
+#
+# Logs are in build/test-logs. Ends with a line 'N passed, N failed'.
+set -uo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root" || exit 1
+logs=$root/build/test-logs
+passed=0
+failed=0
+job=
+
+export PYTHONPATH=$root/deploy PYTHONDONTWRITEBYTECODE=1
+export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
+if command -v ccache >/dev/null; then
+    export CMAKE_C_COMPILER_LAUNCHER=ccache
+fi
+
+build_with() {
+    cmake --preset "$1" -DBUILD_TESTING=ON && cmake --build --preset "$1"
+}
+
+in_cluster() {
+    python3 -m cluster --bin build/asan/bin --edges 3 --routers 2 --sessions 2 --presence 2 \
+        --set session.registration=yes "$@"
+}
+
+stage_build() {
+    build_with asan
+}
+
+stage_clang() {
+    build_with clang
+}
+
+stage_format() {
+    cmake --build --preset asan --target format-check || return 1
+    if command -v shellcheck >/dev/null; then
+        shellcheck deploy/*.sh tests/run.sh .ci/run
+    fi
+}
+
+stage_lint() {
+    ctest --test-dir build/asan -L lint --output-on-failure &&
+        cmake --build --preset clang --target tidy &&
+        cmake --build --preset clang --target cppcheck
+}
+
+stage_unit() {
+    ctest --test-dir build/asan -L unit -j "$(nproc)" --no-tests=error --output-on-failure
+}
+
+stage_daemon() {
+    ctest --test-dir build/asan -L daemon --no-tests=error --output-on-failure
+}
+
+stage_scenario() {
+    in_cluster -- tests/scenario/run.py
+}
+
+stage_clients() {
+    # shellcheck disable=SC2016  # the shell inside the cluster expands them
+    in_cluster -- bash -c '
+        node --test --test-reporter=spec tests/clients/strophe.test.mjs \
+            tests/clients/xmpp_js.test.mjs tests/clients/browser.test.mjs &&
+        python3 tests/clients/hold.py --sessions 2000'
+}
+
+stage_fuzz() {
+    build_with fuzz && ctest --test-dir build/fuzz -L fuzz -j "$(nproc)" --no-tests=error --output-on-failure
+}
+
+stage_quickstart() {
+    python3 tests/clients/quickstart.py
+}
+
+# Adds what the log of a stage says of single tests to the totals: ctest, cmocka's are inside, and
+# node's runner. A stage without such lines counts as one test.
+count() {
+    local log=$1 status=$2 good bad
+    good=$(sed -nE 's/^ℹ pass ([0-9]+)$/\1/p; s/^.*tests passed, ([0-9]+) tests failed out of ([0-9]+)$/\2/p; s/^([0-9]+) passed, [0-9]+ failed.*$/\1/p' "$log" |
+        awk '{ sum += $1 } END { print sum + 0 }')
+    bad=$(sed -nE 's/^ℹ fail ([0-9]+)$/\1/p; s/^.*tests passed, ([0-9]+) tests failed out of [0-9]+$/\1/p; s/^[0-9]+ passed, ([0-9]+) failed.*$/\1/p' "$log" |
+        awk '{ sum += $1 } END { print sum + 0 }')
+    # ctest gives the failed ones and all: what passed is the difference.
+    good=$((good - $(sed -nE 's/^.*tests passed, ([0-9]+) tests failed out of [0-9]+$/\1/p' "$log" |
+        awk '{ sum += $1 } END { print sum + 0 }')))
+    if [[ $status == 0 && $good == 0 ]]; then
+        good=1
+    elif [[ $status != 0 && $bad == 0 ]]; then
+        bad=1
+    fi
+    passed=$((passed + good))
+    failed=$((failed + bad))
+}
+
+# Runs stage $1 with its output in a log; says every few seconds where it is.
+run_stage() {
+    local name=$1 log=$logs/$1.log begun=$SECONDS said=$SECONDS status=0
+    printf '== %s\n' "$name"
+    set -m
+    "stage_$name" >"$log" 2>&1 </dev/null &
+    job=$!
+    set +m
+    while kill -0 "$job" 2>/dev/null; do
+        sleep 0.5
+        if ((SECONDS - said >= 15)); then
+            said=$SECONDS
+            printf '   %4d s  %s\n' $((SECONDS - begun)) "$(tail -n 1 "$log" | cut -c 1-110)"
+        fi
+    done
+    wait "$job" || status=$?
+    job=
+    count "$log" "$status"
+    if [[ $status == 0 ]]; then
+        printf '   ok, %d s\n' $((SECONDS - begun))
+    else
+        printf '   FAILED (status %d) after %d s; the end of %s:\n' "$status" $((SECONDS - begun)) "$log"
+        tail -n 80 "$log" | sed 's/^/   | /'
+    fi
+    return "$status"
+}
+
+stop_job() {
+    [[ -n $job ]] && kill -TERM -- "-$job" 2>/dev/null
+    printf '\nstopped; %d passed, %d failed so far\n' "$passed" "$failed"
+    exit 130
+}
+
+main() {
+    local stages=("$@") stage
+    case ${1:-} in
+    -h | --help)
+        sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"
+        exit 0
+        ;;
+    esac
+    [[ ${#stages[@]} == 0 ]] &&
+        stages=(build clang format lint unit daemon scenario clients fuzz quickstart)
+    for stage in "${stages[@]}"; do
+        declare -F "stage_$stage" >/dev/null || {
+            printf 'there is no stage %s; tests/run.sh --help lists them\n' "$stage" >&2
+            exit 2
+        }
+    done
+    trap stop_job INT TERM
+    mkdir -p "$logs"
+    deploy/setup.sh test || exit 1
+    if [[ " ${stages[*]} " != *" build "* && ! -d build/asan/bin ]]; then
+        stages=(build "${stages[@]}")
+    fi
+    for stage in "${stages[@]}"; do
+        if ! run_stage "$stage" && [[ $stage == build ]]; then
+            break # nothing else can run
+        fi
+    done
+    printf 'all stages took %d min %d s\n' $((SECONDS / 60)) $((SECONDS % 60))
+    printf '%d passed, %d failed\n' "$passed" "$failed"
+    [[ $failed == 0 ]]
+}
+
+main "$@"
