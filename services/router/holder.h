@@ -18,7 +18,6 @@ struct bus_peer;
 struct holders;
 struct loop;
 struct parcel;
-struct parcel_draft;
 
 struct holder {
     struct holders *holders;
@@ -27,7 +26,6 @@ struct holder {
     struct list_node waiting; /* struct parcel.node: until it comes, or until it has room */
     struct list_node sending; /* struct parcel.node: with the bus, not settled */
     struct loop_timer timer;
-    struct parcel_draft *draft; /* what the stanza being routed has for it (parcel.c) */
     struct span name;
     char text[];
 };

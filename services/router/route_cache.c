@@ -240,7 +240,7 @@ int route_cache_wait(struct route_cache *cache, struct span jid, unsigned needs,
     account_touch(cache, account);
     start_for(cache, account, needs);
     waiter->needs = needs;
-    waiter->load = account->loads_started;
+    waiter->load = account->loads_done;
     waiter->since_ms = loop_now_ms(cache->options.loop);
     list_add_tail(&account->waiters, &waiter->node);
     cache->waiting++;
@@ -252,7 +252,7 @@ int route_cache_wait(struct route_cache *cache, struct span jid, unsigned needs,
 static bool is_satisfied(const struct route_cache *cache, const struct account *account,
                          const struct route_waiter *waiter)
 {
-    if ((waiter->needs & ROUTE_FRESH) && (int32_t)(account->loads_done - waiter->load) < 0)
+    if ((waiter->needs & ROUTE_FRESH) && account->loads_done == waiter->load)
         return false;
     return knows(cache, account, waiter->needs);
 }
@@ -262,6 +262,7 @@ static void answer(struct route_cache *cache, struct account *account, struct ro
 {
     list_remove(&waiter->node);
     cache->waiting--;
+    waiter->is_fresh = account->loads_done != waiter->load;
     waiter->fn(waiter->arg, answer, &account->pub);
 }
 

@@ -55,11 +55,12 @@ enum route_answer {
 /* Embedded in whatever waits; everything but `fn` and `arg` is the cache's. */
 struct route_waiter {
     struct list_node node;
+    bool is_fresh; /* when `fn` is called: the sessions were read since the wait began */
     /* `entry` is what was asked for; with ROUTE_FAILED what is remembered, perhaps nothing. */
     void (*fn)(void *arg, enum route_answer answer, const struct route_entry *entry);
     void *arg;
     unsigned needs;
-    uint32_t load; /* the reading of Redis that satisfies ROUTE_FRESH */
+    uint32_t load; /* how often the account had been read when the wait began */
     uint64_t since_ms;
 };
 

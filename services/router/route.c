@@ -1,0 +1,232 @@
+/* From an address to a column of the table, waiting for what must be known. */
+#include "route.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "holder.h"
+#include "jid/jid.h"
+#include "metric/metric.h"
+#include "parcel.h"
+
+/* A recipient that waits for the cache. */
+struct pending {
+    struct route_waiter waiter;
+    struct job *job; /* held */
+    uint32_t excluded_count;
+    struct span jid;
+    uint64_t excluded[]; /* then the text of `jid` */
+};
+
+static void judge(struct routing *routing, struct target *target);
+
+/* ---- begin and end ---- */
+
+int route_begin(struct routing *routing, struct router *router, struct job *job)
+{
+    if (router->depth++ == 0)
+        arena_reset(&router->scratch);
+    *routing = (struct routing){.router = router, .job = job, .arena = &router->scratch};
+    if (stanza_decode(job->stanza, routing->arena, &routing->stanza) == 0)
+        routing->row = rules_row(routing->stanza.kind, routing->stanza.type, job->source);
+    else
+        routing->row = ROW_COUNT;
+    if (routing->row != ROW_COUNT && !span_is_empty(routing->stanza.from))
+        return 0;
+    LOG_ERROR("bad-stanza", "origin=%016llx-%llu bytes=%zu", (unsigned long long)job->origin_sid,
+              (unsigned long long)job->origin_n, job->stanza.len);
+    metric_inc(METRIC_router_bad_items);
+    router->depth--;
+    return -1;
+}
+
+void route_end(struct routing *routing)
+{
+    parcel_flush(routing);
+    routing->router->depth--;
+}
+
+void route_job_to(struct job *job, struct span jid, const uint64_t *excluded,
+                  uint32_t excluded_count)
+{
+    struct routing routing;
+
+    if (route_begin(&routing, job->router, job) != 0)
+        return;
+    route_to(&routing, jid, excluded, excluded_count);
+    route_end(&routing);
+}
+
+/* ---- waiting ---- */
+
+static void pending_answered(void *arg, enum route_answer answer, const struct route_entry *entry)
+{
+    struct pending *pending = arg;
+    struct routing routing;
+
+    if (answer != ROUTE_CLOSED && route_begin(&routing, pending->job->router, pending->job) == 0) {
+        struct target target = {
+            .jid = pending->jid,
+            .account = jid_bare(pending->jid),
+            .resource = jid_resource(pending->jid),
+            .excluded = pending->excluded,
+            .excluded_count = pending->excluded_count,
+            .is_verified = pending->waiter.is_fresh,
+            .entry = entry,
+        };
+
+        if (answer == ROUTE_FAILED)
+            action_do(&routing, &target, rules_action(routing.row, target.dest = DEST_UNKNOWN));
+        else
+            judge(&routing, &target);
+        route_end(&routing);
+    }
+    if (answer != ROUTE_CLOSED)
+        job_release(pending->job);
+    mem_free(pending);
+}
+
+static void wait_for(struct routing *routing, struct target *target, unsigned needs)
+{
+    struct span jid = span_is_empty(target->resource) ? target->account : target->jid;
+    size_t excluded_size = target->excluded_count * sizeof(uint64_t);
+    struct pending *pending = mem_alloc(sizeof(*pending) + excluded_size + jid.len);
+    char *text = (char *)pending->excluded + excluded_size;
+
+    *pending = (struct pending){
+        .waiter = {.fn = pending_answered, .arg = pending},
+        .job = routing->job,
+        .excluded_count = target->excluded_count,
+        .jid = {text, jid.len},
+    };
+    if (excluded_size > 0)
+        memcpy(pending->excluded, target->excluded, excluded_size);
+    memcpy(text, jid.data, jid.len);
+    if (route_cache_wait(routing->router->cache, target->account, needs, &pending->waiter) == 0) {
+        job_hold(routing->job);
+        return;
+    }
+    mem_free(pending);
+    target->dest = DEST_UNKNOWN;
+    action_do(routing, target, rules_action(routing->row, DEST_UNKNOWN));
+}
+
+/* ---- which column ---- */
+
+bool route_is_usable(const struct target *target, const struct route_session *session)
+{
+    if (session->holder->is_gone)
+        return false;
+    for (uint32_t i = 0; i < target->excluded_count; i++) {
+        if (target->excluded[i] == session->sid)
+            return false;
+    }
+    return true;
+}
+
+static enum rules_dest full_dest(struct target *target)
+{
+    for (uint32_t i = 0; target->entry && i < target->entry->count; i++) {
+        const struct route_session *session = &target->entry->sessions[i];
+
+        if (span_eq(session->resource, target->resource) && route_is_usable(target, session)) {
+            target->match = session;
+            return DEST_FULL_MATCH;
+        }
+    }
+    return DEST_FULL_NONE;
+}
+
+static enum rules_dest bare_dest(const struct target *target)
+{
+    enum rules_dest dest = DEST_BARE_NONE;
+
+    for (uint32_t i = 0; target->entry && i < target->entry->count; i++) {
+        const struct route_session *session = &target->entry->sessions[i];
+
+        if (!session->is_available || !route_is_usable(target, session))
+            continue;
+        if (session->priority >= 0)
+            return DEST_BARE_AVAILABLE;
+        dest = DEST_BARE_NEGATIVE;
+    }
+    return dest;
+}
+
+static enum rules_dest account_dest(struct target *target)
+{
+    if (target->entry && !target->entry->exists)
+        return DEST_NO_USER;
+    return span_is_empty(target->resource) ? bare_dest(target) : full_dest(target);
+}
+
+/* All that is needed is known: finds the column, makes sure of bad news, acts. */
+static void judge(struct routing *routing, struct target *target)
+{
+    enum rules_action action;
+
+    target->dest = account_dest(target);
+    if (!target->is_verified && rules_is_negative(routing->row, target->dest)) {
+        wait_for(routing, target, ROUTE_SESSIONS | ROUTE_FRESH);
+        return;
+    }
+    action = rules_action(routing->row, target->dest);
+    if (action == ACT_AS_BARE) {
+        target->resource = (struct span){0};
+        target->dest = account_dest(target);
+        action = rules_action(routing->row, target->dest);
+    }
+    action_do(routing, target, action);
+}
+
+static void look_up(struct routing *routing, struct target *target)
+{
+    bool is_full = !span_is_empty(target->resource);
+    unsigned needs = 0;
+
+    if (rules_needs_sessions(routing->row, is_full))
+        needs = ROUTE_SESSIONS;
+    else if (rules_needs_existence(routing->row, is_full))
+        needs = ROUTE_EXISTENCE;
+    if (needs != 0) {
+        target->entry = route_cache_get(routing->router->cache, target->account, needs);
+        if (!target->entry) {
+            wait_for(routing, target, needs);
+            return;
+        }
+    }
+    judge(routing, target);
+}
+
+/* The column as far as the address alone tells; DEST_COUNT: it takes a look at the account. */
+static enum rules_dest address_dest(const struct routing *routing, struct target *target)
+{
+    if (span_is_empty(target->jid)) {
+        target->account = jid_bare(routing->stanza.from);
+        return DEST_OWN;
+    }
+    if (!router_is_own_domain(routing->router, jid_domain(target->jid)))
+        return DEST_FOREIGN;
+    if (span_is_empty(jid_node(target->jid)))
+        return DEST_SERVER;
+    target->account = jid_bare(target->jid);
+    target->resource = jid_resource(target->jid);
+    if (routing->job->source == SOURCE_CLIENT && span_is_empty(target->resource) &&
+        span_eq(target->account, jid_bare(routing->stanza.from)))
+        return DEST_OWN;
+    return DEST_COUNT;
+}
+
+void route_to(struct routing *routing, struct span jid, const uint64_t *excluded,
+              uint32_t excluded_count)
+{
+    struct target target = {.jid = jid, .excluded = excluded, .excluded_count = excluded_count};
+    enum rules_action action = ACT_AS_BARE;
+
+    target.dest = address_dest(routing, &target);
+    if (target.dest != DEST_COUNT)
+        action = rules_action(routing->row, target.dest);
+    if (action == ACT_AS_BARE)
+        look_up(routing, &target);
+    else
+        action_do(routing, &target, action);
+}

@@ -1,0 +1,54 @@
+/* One stanza on its way: decoded for as long as it takes to find out where it goes.
+ *
+ * route_begin .. route_end enclose it; in between route_to is called for each recipient, and what they
+ * get is collected so that each holder gets one parcel. Where something must be looked up first, the
+ * recipient is kept (with a hold on the job) and routed in a routing of its own later.
+ */
+#ifndef JACKDAW_ROUTER_ROUTE_H
+#define JACKDAW_ROUTER_ROUTE_H
+
+#include "router.h"
+#include "stanza/stanza.h"
+
+struct parcel_draft;
+
+struct routing {
+    struct router *router;
+    struct job *job;
+    struct arena *arena;
+    struct stanza stanza;
+    enum rules_row row;
+    struct parcel_draft *drafts;
+};
+
+/* A recipient. */
+struct target {
+    struct span jid;     /* empty: the sender's own account */
+    struct span account; /* bare JID, when it is a local account */
+    struct span resource;
+    bool is_verified; /* `entry` is what Redis has now */
+    const uint64_t *excluded; /* sessions known to be gone */
+    uint32_t excluded_count;
+    enum rules_dest dest;
+    const struct route_entry *entry;   /* when the column depends on sessions */
+    const struct route_session *match; /* DEST_FULL_MATCH */
+};
+
+/* Decodes the job's stanza. -1 (logged, nothing to end) when it is none that can be routed. */
+int route_begin(struct routing *routing, struct router *router, struct job *job);
+void route_end(struct routing *routing);
+/* Routes to `jid`, but to none of the sessions `excluded`. */
+void route_to(struct routing *routing, struct span jid, const uint64_t *excluded,
+              uint32_t excluded_count);
+/* All in one: begin, to, end. */
+void route_job_to(struct job *job, struct span jid, const uint64_t *excluded,
+                  uint32_t excluded_count);
+/* Whether the target may be given this session: its holder is not gone, it is not excluded. */
+bool route_is_usable(const struct target *target, const struct route_session *session);
+
+/* What the table says (action.c). */
+void action_do(struct routing *routing, struct target *target, enum rules_action action);
+/* The service that a client's stanza will be handed to as far as its header tells, or NULL. */
+const struct owner *action_owner(const struct routing *routing);
+
+#endif

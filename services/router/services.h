@@ -1,0 +1,54 @@
+/* What live services have announced (service/service.h): who answers which iq, who owns presence, and
+ * what disco#info shows of them.
+ *
+ * A kind of daemon that was here once is remembered: while it restarts, its items wait in the bus. One
+ * that stays away for SERVICES_PATIENCE_MS answers nothing any more (but presence, which always waits).
+ */
+#ifndef JACKDAW_ROUTER_SERVICES_H
+#define JACKDAW_ROUTER_SERVICES_H
+
+#include "base/list.h"
+#include "base/span.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SERVICES_PATIENCE_MS 15000
+
+struct loop;
+struct services;
+
+enum services_scope { SCOPE_SERVER, SCOPE_ACCOUNT, SCOPE_OWN, SCOPE_COUNT };
+enum services_what { SERVICES_FEATURE, SERVICES_IDENTITY };
+
+/* A kind of daemon. */
+struct owner {
+    struct list_node node;
+    uint32_t instances;
+    uint64_t gone_ms; /* since when there is none */
+    char kind[];
+};
+
+/* Returns owned. */
+struct services *services_new(struct loop *loop);
+void services_free(struct services *services);
+
+/* An instance of `kind` with these lines came, or went. Lines that are not understood are logged. */
+void services_up(struct services *services, const char *kind, const struct span *lines,
+                 size_t count);
+void services_down(struct services *services, const char *kind);
+
+/* Who answers iq of namespace `ns` in this scope, or NULL. */
+const struct owner *services_iq(const struct services *services, struct span ns,
+                                enum services_scope scope);
+/* The owner of presence, there or not. */
+const struct owner *services_presence(const struct services *services);
+/* Whether the owner of presence and a session daemon have been seen: iqs can be refused with reason. */
+bool services_is_complete(const struct services *services);
+/* Calls `each` for every feature (its name) or identity ("category type") of live services in `scope`,
+ * each once. */
+void services_each(const struct services *services, enum services_what what,
+                   enum services_scope scope, void (*each)(void *arg, struct span text), void *arg);
+
+#endif
