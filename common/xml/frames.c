@@ -169,23 +169,25 @@ static void open_wrapper(struct xml_frames *frames, struct span declarations)
     frames->is_wrapper_open = true;
 }
 
-/* What expat's own error means. "<!" in content can only begin a declaration here: comments and
- * CDATA sections are no errors to expat. */
+/* True when expat stumbled over a markup declaration: it stops at the letter behind "<!". */
+static bool is_declaration(struct span element, size_t at)
+{
+    return at >= 2 && at < element.len && element.data[at - 2] == '<' &&
+           element.data[at - 1] == '!' && isupper((unsigned char)element.data[at]);
+}
+
+/* What expat's own error means. */
 static enum xml_error classify(struct xml_frames *frames, struct span element)
 {
     if (frames->error != XML_OK) {
         return frames->error;
     }
     enum XML_Error code = XML_GetErrorCode(frames->expat);
-    if (code == XML_ERROR_UNDEFINED_ENTITY) {
-        return XML_RESTRICTED;
-    }
     XML_Index start = frames->end - (XML_Index)element.len;
     size_t at = (size_t)(XML_GetCurrentByteIndex(frames->expat) - start);
-    struct span rest = span_from(element, at);
-    bool is_declaration = code == XML_ERROR_INVALID_TOKEN && span_has_prefix(rest, SPAN("<!")) &&
-                          rest.len > 2 && isupper((unsigned char)rest.data[2]);
-    return is_declaration ? XML_RESTRICTED : XML_NOT_WELL_FORMED;
+    bool is_restricted = code == XML_ERROR_UNDEFINED_ENTITY ||
+                         (code == XML_ERROR_INVALID_TOKEN && is_declaration(element, at));
+    return is_restricted ? XML_RESTRICTED : XML_NOT_WELL_FORMED;
 }
 
 enum xml_error frames_parse_inside(struct xml_frames *frames, struct span declarations,

@@ -106,7 +106,7 @@ static enum step scan_bang(struct xml_stream *stream, struct span window)
     if (!span_has_prefix(token, start)) {
         return fail(stream, XML_RESTRICTED);
     }
-    if (depth_of(stream) == 0) {
+    if (token.len > 2 && depth_of(stream) == 0) {
         return fail(stream, XML_NOT_WELL_FORMED);
     }
     if (start.len < CDATA_START.len) {
@@ -238,6 +238,9 @@ static enum step take_tag(struct xml_stream *stream, struct span window, bool *i
     uint32_t offset = (uint32_t)stream->token + (is_end ? 2 : 1);
     struct open_tag open = {offset, (uint32_t)name_len(window, offset)};
     struct span name = span_of(window.data + open.offset, open.len);
+    if (span_is_empty(name)) {
+        return fail(stream, XML_NOT_WELL_FORMED);
+    }
     *is_whole_out = depth_of(stream) == 0 && (is_end || !stream->is_open);
     if (*is_whole_out) {
         return is_end && stream->is_open ? take_end(stream, name) : take_header(stream, tag);
