@@ -17,7 +17,7 @@ add_library(jd_flags INTERFACE)
 target_compile_definitions(jd_flags INTERFACE _GNU_SOURCE JACKDAW_VERSION="${PROJECT_VERSION}")
 target_compile_options(jd_flags INTERFACE
     -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wformat=2 -Wmissing-prototypes
-    -Wstrict-prototypes -Werror -fno-common -fstack-protector-strong
+    -Wstrict-prototypes -Wno-format-zero-length -Werror -fno-common -fstack-protector-strong
     -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 if(JACKDAW_ASAN)
     set(jd_san -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)

@@ -1,7 +1,7 @@
 /* Hash maps from bytes (struct map) and from integers (struct map64) to pointers.
  *
  * Open addressing with the hash seeded per process, so that nobody outside can aim at one slot.
- * Values are borrowed and never NULL. All zero is a valid empty map; an empty map holds no memory.
+ * Values are borrowed and never NULL. All zero is a valid empty map, without memory.
  *
  *     struct map_cursor at = {0};
  *     while (map_next(&m, &at, &key, &value)) ...
