@@ -66,15 +66,19 @@ void stream_missed_retry(struct stream_host *host)
 bool stream_missed_is_pending(const struct stream_host *host)
 {
     LIST_FOREACH(node, &host->missed)
-    if (!CONTAINER_OF(node, struct missed, node)->is_sent)
-        return true;
+    {
+        if (!CONTAINER_OF(node, struct missed, node)->is_sent)
+            return true;
+    }
     return false;
 }
 
 void stream_missed_free(struct stream_host *host)
 {
     LIST_FOREACH_SAFE(node, &host->missed)
-    missed_free(CONTAINER_OF(node, struct missed, node));
+    {
+        missed_free(CONTAINER_OF(node, struct missed, node));
+    }
 }
 
 void stream_host_peer_down(struct stream_host *host, struct bus_peer *peer)

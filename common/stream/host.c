@@ -48,7 +48,9 @@ struct stream_host *stream_host_new(const struct stream_options *options)
     host->frames = xml_frames_new();
     arena_init(&host->arena, ARENA_BLOCK);
     list_init(&host->streams);
+    list_init(&host->calls);
     list_init(&host->stuck);
+    list_init(&host->waiting);
     list_init(&host->missed);
     map64_init(&host->sessions);
     loop_timer_init(&host->retry, options->loop, stream_retry, host);
@@ -62,8 +64,12 @@ void stream_host_free(struct stream_host *host)
         return;
     loop_timer_stop(&host->retry);
     loop_task_cancel(&host->drained);
-    LIST_FOREACH_SAFE(node, &host->stuck)
-    stream_session_free(CONTAINER_OF(node, struct stream_session, stuck));
+    for (struct list_node *node; (node = list_pop(&host->stuck));)
+        stream_session_free(CONTAINER_OF(node, struct stream_session, place));
+    for (struct list_node *node; (node = list_pop(&host->waiting));)
+        stream_session_free(CONTAINER_OF(node, struct stream_session, place));
+    for (struct list_node *node; (node = list_pop(&host->calls));)
+        mem_free(CONTAINER_OF(node, struct stream_call, node));
     stream_missed_free(host);
     map64_deinit(&host->sessions);
     xml_frames_free(host->frames);
@@ -84,8 +90,20 @@ void stream_host_drain(struct stream_host *host, void (*done)(void *arg), void *
     host->drain_done = done;
     host->drain_arg = arg;
     LIST_FOREACH_SAFE(node, &host->streams)
-    stream_shut_down(CONTAINER_OF(node, struct stream, node));
+    {
+        stream_shut_down(CONTAINER_OF(node, struct stream, node));
+    }
     loop_task_schedule(&host->drained);
+}
+
+void stream_host_end_all(struct stream_host *host, const char *condition, const char *text)
+{
+    LIST_FOREACH_SAFE(node, &host->streams)
+    {
+        struct stream *stream = CONTAINER_OF(node, struct stream, node);
+        if (stream->session)
+            stream_fail(stream, condition, span_cstr(text));
+    }
 }
 
 size_t stream_host_session_count(const struct stream_host *host)

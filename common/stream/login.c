@@ -32,6 +32,7 @@ static void answered(void *arg, enum bus_outcome outcome, const struct wire_msg 
 {
     struct stream_call *call = arg;
     struct stream *stream = call->stream;
+    list_remove(&call->node);
     if (stream)
         stream->login->call = NULL;
     call->fn(call, outcome, reply);
@@ -51,6 +52,7 @@ void stream_login_call(struct stream *stream, uint64_t hash, const struct wire_m
     struct stream_host *host = stream->host;
     struct stream_call *call = mem_calloc(1, sizeof(*call));
     *call = (struct stream_call){.host = host, .stream = stream, .fn = fn};
+    list_add_tail(&host->calls, &call->node);
     stream->login->call = call;
     (void)bus_call(host->options.bus, "session", hash, request, host->options.call_deadline_ms,
                    answered, call);

@@ -93,13 +93,13 @@ void stream_retry(void *arg)
     list_init(&due);
     LIST_FOREACH_SAFE(node, &host->stuck)
     {
-        if (CONTAINER_OF(node, struct stream_session, stuck)->retry_at_ms > now)
+        if (CONTAINER_OF(node, struct stream_session, place)->retry_at_ms > now)
             continue;
         list_remove(node);
         list_add_tail(&due, node);
     }
     for (struct list_node *node; (node = list_pop(&due));)
-        stream_session_continue(CONTAINER_OF(node, struct stream_session, stuck));
+        stream_session_continue(CONTAINER_OF(node, struct stream_session, place));
     stream_missed_retry(host);
     if (!list_is_empty(&host->stuck) || stream_missed_is_pending(host))
         stream_retry_start(host);

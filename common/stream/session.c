@@ -19,7 +19,7 @@ struct stream_session *stream_session_new(struct stream_host *host, struct span 
     session->sid = sid;
     session->hash = hash_span(jid_bare(jid));
     memcpy(session->jid, jid.data, jid.len);
-    list_init(&session->stuck);
+    list_init(&session->place);
     host->session_count++;
     (void)map64_put(&host->sessions, sid, session);
     metric_set(METRIC_stream_sessions, (int64_t)map64_count(&host->sessions));
@@ -29,7 +29,7 @@ struct stream_session *stream_session_new(struct stream_host *host, struct span 
 void stream_session_free(struct stream_session *session)
 {
     struct stream_host *host = session->host;
-    list_remove(&session->stuck);
+    list_remove(&session->place);
     if (session->backlog)
         buf_deinit(session->backlog);
     mem_free(session->backlog);
@@ -39,12 +39,17 @@ void stream_session_free(struct stream_session *session)
         loop_task_schedule(&host->drained);
 }
 
+static void move_to(struct stream_session *session, struct list_node *list)
+{
+    list_remove(&session->place);
+    list_add_tail(list, &session->place);
+}
+
 void stream_session_retry_in(struct stream_session *session, uint32_t delay_ms)
 {
     struct stream_host *host = session->host;
     session->retry_at_ms = loop_now_ms(host->options.loop) + delay_ms;
-    if (!list_is_linked(&session->stuck))
-        list_add_tail(&host->stuck, &session->stuck);
+    move_to(session, &host->stuck);
     stream_retry_start(host);
 }
 
@@ -85,6 +90,7 @@ static void unbind(struct stream_session *session)
             },
     };
     session->is_waiting = true;
+    move_to(session, &session->host->waiting);
     (void)bus_call(options->bus, "session", session->hash, &request, options->call_deadline_ms,
                    on_unbound, session);
 }
@@ -122,6 +128,7 @@ static bool say_unavailable(struct stream_session *session)
     session->last_n++;
     session->was_available = false;
     session->is_waiting = true;
+    move_to(session, &host->waiting);
     return true;
 }
 

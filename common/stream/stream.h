@@ -77,6 +77,9 @@ void stream_host_peer_down(struct stream_host *host, struct bus_peer *peer);
 /* Ends every stream (see-other-uri or system-shutdown); `done` is called when every session is
  * unbound, never from inside this call. */
 void stream_host_drain(struct stream_host *host, void (*done)(void *arg), void *arg);
+/* Ends every bound session with a stream error: when the lease was lost, they are others' to sweep.
+ */
+void stream_host_end_all(struct stream_host *host, const char *condition, const char *text);
 /* Sessions bound here. */
 size_t stream_host_session_count(const struct stream_host *host);
 

@@ -38,6 +38,7 @@ struct stream_call;
 typedef void stream_call_fn(struct stream_call *call, enum bus_outcome outcome,
                             const struct wire_msg *reply);
 struct stream_call {
+    struct list_node node; /* in host->calls */
     struct stream_host *host;
     struct stream *stream; /* NULL when it is gone */
     stream_call_fn *fn;
@@ -58,7 +59,7 @@ struct stream_login {
 struct stream_session {
     struct stream_host *host;
     struct stream *stream;  /* NULL when it has ended */
-    struct list_node stuck; /* in host->stuck while there is something to try again */
+    struct list_node place; /* in host->stuck, host->waiting or nowhere */
     struct buf *backlog;    /* u64 number, u32 length, bytes: what the bus did not take; or NULL */
     uint64_t sid;
     uint64_t hash; /* of the bare JID: chooses the router */
@@ -67,7 +68,7 @@ struct stream_session {
     uint32_t retries;
     bool was_available : 1; /* sent presence: someone may know of it */
     bool is_leaving : 1;    /* not in host->sessions any more */
-    bool is_waiting : 1;    /* for the settlement of the unavailable presence, or for unbind */
+    bool is_waiting : 1;    /* leaving, and the next step is up to the bus */
     char jid[];             /* NUL-terminated full JID */
 };
 
@@ -96,8 +97,10 @@ struct stream_host {
     struct buf out;     /* an element being written */
     struct buf encoded; /* a stanza being encoded */
     struct list_node streams;
-    struct list_node stuck;
-    struct list_node missed; /* `missed` items the bus did not take yet */
+    struct list_node calls;
+    struct list_node stuck;   /* sessions with something to try again */
+    struct list_node waiting; /* sessions that leave and wait for the bus */
+    struct list_node missed;  /* `missed` items that are not settled yet */
     struct loop_timer retry;
     struct map64 sessions; /* sid → session that is live */
     size_t stream_count;

@@ -185,6 +185,11 @@ uint16_t ws_port(const struct ws_server *server, size_t index)
     return (uint16_t)lws_get_vhost_listen_port(server->vhosts[index]);
 }
 
+bool ws_is_tls(const struct ws_server *server, size_t index)
+{
+    return index < WS_MAX_LISTENERS && server->certs[index];
+}
+
 uint32_t ws_connection_count(const struct ws_server *server)
 {
     return server->conn_count;

@@ -104,6 +104,7 @@ void ws_stop_accepting(struct ws_server *server);
 int ws_reload_certificate(struct ws_server *server, size_t index);
 /* The port listener `index` got. */
 uint16_t ws_port(const struct ws_server *server, size_t index);
+bool ws_is_tls(const struct ws_server *server, size_t index);
 /* Open WebSocket connections. */
 uint32_t ws_connection_count(const struct ws_server *server);
 

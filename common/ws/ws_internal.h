@@ -15,7 +15,7 @@
 
 #include <libwebsockets.h>
 
-#define WS_MAX_LISTENERS  8
+#define WS_MAX_LISTENERS  16
 #define WS_SPARE_BUFFERS  8
 #define WS_SPARE_BYTES    16384 /* a buffer larger than this is not kept for reuse */
 #define WS_FINISH_SECONDS 5     /* to take the last bytes and answer the close frame */
