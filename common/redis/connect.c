@@ -1,13 +1,14 @@
 /* The connection: opening it, the events hiredis wants, the greeting, and trying again.
  *
  * hiredis asks for "writable" whenever a command was added. Instead of a poll each time, the write
- * happens in a task at the end of the turn, so that all commands of a turn leave in one system call;
- * only what the socket did not take waits for the poll.
+ * happens in a task at the end of the turn, so that all commands of a turn leave in one system
+ * call; only what the socket did not take waits for the poll.
  */
 #include "redis/redis_internal.h"
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "metric/metric.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -98,8 +99,8 @@ void redis_drop(struct redis *redis, const char *why)
     }
 }
 
-/* The last answer of the greeting: only now commands may be sent. An error (wrong password, a server
- * that is still loading) means trying again later. */
+/* The last answer of the greeting: only now commands may be sent. An error (wrong password, a
+ * server that is still loading) means trying again later. */
 static void on_greeting(redisAsyncContext *context, void *answer, void *arg)
 {
     struct redis *redis = arg;
@@ -116,6 +117,7 @@ static void on_greeting(redisAsyncContext *context, void *answer, void *arg)
         return;
     }
     redis->is_up = true;
+    metric_set(METRIC_redis_up, 1);
     redis->was_told_down = false;
     redis->delay_ms = REDIS_DELAY_FIRST_MS;
     LOG_INFO("redis_up", "database=%" PRIu32, redis->address.database);

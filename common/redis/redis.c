@@ -103,7 +103,8 @@ void redis_command(struct redis *redis, redis_fn *fn, void *arg, size_t argc,
     }
 }
 
-/* Runs only while commands are out: a Redis that answers none of them for a whole period is gone. */
+/* Runs only while commands are out: a Redis that answers none of them for a whole period is gone.
+ */
 static void on_silence(void *arg)
 {
     struct redis *redis = arg;
@@ -122,6 +123,7 @@ void redis_lost(struct redis *redis)
 {
     bool was_up = redis->is_up;
     redis->is_up = false;
+    metric_set(METRIC_redis_up, 0);
     loop_timer_stop(&redis->silence);
     if (was_up && redis->on_change && !redis->is_closing) {
         redis->on_change(redis->on_change_arg, false);

@@ -40,8 +40,8 @@ struct redis {
 
     redisAsyncContext *context; /* NULL: none, the retry timer runs */
     struct loop_poll *poll;
-    unsigned wanted;            /* events asked of poll */
-    bool is_up;                 /* the greeting was answered */
+    unsigned wanted; /* events asked of poll */
+    bool is_up;      /* the greeting was answered */
     bool is_closing;
     bool is_flushing;
     bool was_told_down; /* the loss was logged; say it once */

@@ -1,7 +1,7 @@
 /* Scripts: EVALSHA where the server is known to have the script, else EVAL.
  *
- * The digest comes from the server itself (SCRIPT LOAD, sent once per connection along with the first
- * EVAL), so this layer needs no hash function.
+ * The digest comes from the server itself (SCRIPT LOAD, sent once per connection along with the
+ * first EVAL), so this layer needs no hash function.
  */
 #include "redis/redis_internal.h"
 
@@ -66,8 +66,7 @@ static void ask_digest(struct redis *redis, struct redis_known *known)
     load->redis = redis;
     load->script = known->script;
     known->is_asked = true;
-    redis_call(redis, on_loaded, load, SPAN("SCRIPT"), SPAN("LOAD"),
-               span_cstr(load->script->text));
+    redis_call(redis, on_loaded, load, SPAN("SCRIPT"), SPAN("LOAD"), span_cstr(load->script->text));
 }
 
 /* The whole command in one allocation: header, argv, and the bytes of all arguments. */
@@ -98,8 +97,7 @@ static struct redis_run *run_new(struct redis *redis, const struct redis_known *
     run->argv[2] = span_of(at, (size_t)snprintf(at, 16, "%u", (unsigned)args->key_count));
     at += run->argv[2].len;
     for (size_t i = 0; i < args->key_count + args->arg_count; i++) {
-        struct span from =
-            i < args->key_count ? args->keys[i] : args->args[i - args->key_count];
+        struct span from = i < args->key_count ? args->keys[i] : args->args[i - args->key_count];
         if (from.len) {
             memcpy(at, from.data, from.len);
         }
@@ -112,8 +110,8 @@ static struct redis_run *run_new(struct redis *redis, const struct redis_known *
 static void on_run(void *arg, const struct redis_reply *reply)
 {
     struct redis_run *run = arg;
-    bool is_forgotten = redis_type(reply) == REDIS_ERROR &&
-                        span_has_prefix(redis_text(reply), SPAN("NOSCRIPT"));
+    bool is_forgotten =
+        redis_type(reply) == REDIS_ERROR && span_has_prefix(redis_text(reply), SPAN("NOSCRIPT"));
     if (is_forgotten) {
         struct redis_known *known = find_known(run->redis, run->script);
         known->is_known = false;
