@@ -17,7 +17,10 @@
  * something to ride on. Who dials and who listens does not matter above this header: a daemon that
  * listens sees its peers when they have said hello.
  *
- * Everything here runs on the loop's thread; nothing blocks. Callbacks may call back into the bus.
+ * Everything here runs on the loop's thread; nothing blocks. Callbacks come from the loop, never
+ * from inside a function of this header (so a settled or reply callback may not have been called
+ * yet when the function that leads to it returns), and may call back into the bus, bus_free
+ * included.
  */
 #ifndef JACKDAW_BUS_BUS_H
 #define JACKDAW_BUS_BUS_H
@@ -87,7 +90,9 @@ struct bus_options {
 /* Opens the sockets. Returns owned, or NULL with one line in `error` (of `error_size` bytes): an
  * address that cannot be listened on. Peers that are not there yet are no error. */
 struct bus *bus_new(const struct bus_options *options, char *error, size_t error_size);
-/* Flushes what can be flushed at once and closes. Pending callbacks are not called. */
+/* Flushes what can be flushed at once, says goodbye to the peers (they report peer_down at once)
+ * and closes; may take a few ms. Pending callbacks are not called; peers and calls are invalid
+ * after it. NULL is fine. */
 void bus_free(struct bus *bus);
 
 /* ---- peers ---- */
@@ -121,8 +126,8 @@ int bus_send_to(struct bus_peer *peer, const struct wire_msg *msg, bus_settled_f
  * keep their order. */
 int bus_send(struct bus *bus, const char *kind, uint64_t hash, const struct wire_msg *msg,
              bus_settled_fn *settled, void *arg);
-/* Takes custody of an item: its sender may forget it. Any order; acks go out as a prefix plus what
- * came early. A token of a peer that is gone is ignored. */
+/* Takes custody of an item: its sender may forget it. Any order, exactly once per item; also when
+ * the peer is gone meanwhile (nothing happens then). */
 void bus_settle(struct bus_peer *peer, uint64_t token);
 
 /* ---- call ---- */
@@ -138,6 +143,7 @@ void bus_call_cancel(struct bus *bus, uint64_t handle);
 void bus_reply(struct bus_call *call, const struct wire_msg *reply);
 
 /* ---- notice ---- */
+/* Tells everybody who wants notices, but not this bus itself. Without hubs nobody is told. */
 void bus_notice(struct bus *bus, const struct wire_msg *msg);
 
 /* Whether an instance of `kind` is up: for readiness. */
