@@ -1,8 +1,8 @@
 /* Holders: the daemons that hold sessions, by the name of their instance, and what waits for them.
  *
- * Sessions name their holder before we need have heard of it, and outlive it in Redis for a while. A
- * holder that has not said hello yet is waited for (router.holder_wait); one that was here and went
- * is gone at once: its sessions count as not there until it comes back.
+ * Sessions name their holder before we need have heard of it, and outlive it in Redis for a while.
+ * A holder that has not said hello yet is waited for (router.holder_wait); one that was here and
+ * went is gone at once: its sessions count as not there until it comes back.
  */
 #ifndef JACKDAW_ROUTER_HOLDER_H
 #define JACKDAW_ROUTER_HOLDER_H

@@ -1,8 +1,9 @@
 /* Custody: an item somebody sent us, until everything it caused is settled.
  *
  * A job holds a copy of the stanza and counts what is still on its way because of it: parcels for
- * sessions, errands for services, answers (jobs of their own, with a parent), waiting for knowledge.
- * When the count falls to zero the item's token is settled at whoever sent it, and the job is freed.
+ * sessions, errands for services, answers (jobs of their own, with a parent), waiting for
+ * knowledge. When the count falls to zero the item's token is settled at whoever sent it, and the
+ * job is freed.
  */
 #ifndef JACKDAW_ROUTER_JOB_H
 #define JACKDAW_ROUTER_JOB_H
@@ -36,7 +37,6 @@ struct job {
     uint64_t since_ms;
     uint32_t holds;
     enum rules_source source;
-    bool is_missed;            /* a session it was for is gone: somebody else may have got it */
     const struct owner *owner; /* who it waits for, while it is in a queue */
     struct span stanza;        /* encoded */
     char bytes[];

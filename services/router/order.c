@@ -9,7 +9,7 @@
 #include "metric/metric.h"
 
 struct order {
-    struct list_node node; /* in orders->waited_for while somebody waits, oldest first */
+    struct list_node node;    /* in orders->waited_for while somebody waits, oldest first */
     struct list_node waiting; /* struct job.wait */
     uint64_t sid;
     uint64_t since_ms; /* of the wait of the first in line */

@@ -69,10 +69,8 @@ static struct parcel *parcel_new(const struct routing *routing, const struct par
     for (uint32_t i = 0; has_jids && i < draft->count; i++)
         size += sizeof(struct span) + draft->jids[i].len;
     parcel = mem_alloc(size);
-    *parcel = (struct parcel){.holder = draft->holder,
-                              .job = routing->job,
-                              .count = draft->count,
-                              .has_jids = has_jids};
+    *parcel = (struct parcel){
+        .holder = draft->holder, .job = routing->job, .count = draft->count, .has_jids = has_jids};
     memcpy(parcel->sids, draft->sids, draft->count * sizeof(uint64_t));
     jids = (struct span *)(void *)(parcel->sids + draft->count);
     text = (char *)(jids + draft->count);

@@ -56,6 +56,16 @@ void route_job_to(struct job *job, struct span jid, const uint64_t *excluded,
     route_end(&routing);
 }
 
+void route_job(struct job *job)
+{
+    struct routing routing;
+
+    if (route_begin(&routing, job->router, job) != 0)
+        return;
+    route_to(&routing, routing.stanza.to, NULL, 0);
+    route_end(&routing);
+}
+
 /* ---- waiting ---- */
 
 static void pending_answered(void *arg, enum route_answer answer, const struct route_entry *entry)
@@ -185,7 +195,7 @@ static void look_up(struct routing *routing, struct target *target)
 
     if (rules_needs_sessions(routing->row, is_full))
         needs = ROUTE_SESSIONS;
-    else if (rules_needs_existence(routing->row, is_full))
+    else if (rules_needs_existence(routing->row, is_full) && action_asks_existence(routing))
         needs = ROUTE_EXISTENCE;
     if (needs != 0) {
         target->entry = route_cache_get(routing->router->cache, target->account, needs);

@@ -1,8 +1,8 @@
 /* One stanza on its way: decoded for as long as it takes to find out where it goes.
  *
- * route_begin .. route_end enclose it; in between route_to is called for each recipient, and what they
- * get is collected so that each holder gets one parcel. Where something must be looked up first, the
- * recipient is kept (with a hold on the job) and routed in a routing of its own later.
+ * route_begin .. route_end enclose it; in between route_to is called for each recipient, and what
+ * they get is collected so that each holder gets one parcel. Where something must be looked up
+ * first, the recipient is kept (with a hold on the job) and routed in a routing of its own later.
  */
 #ifndef JACKDAW_ROUTER_ROUTE_H
 #define JACKDAW_ROUTER_ROUTE_H
@@ -26,7 +26,7 @@ struct target {
     struct span jid;     /* empty: the sender's own account */
     struct span account; /* bare JID, when it is a local account */
     struct span resource;
-    bool is_verified; /* `entry` is what Redis has now */
+    bool is_verified;         /* `entry` is what Redis has now */
     const uint64_t *excluded; /* sessions known to be gone */
     uint32_t excluded_count;
     enum rules_dest dest;
@@ -43,11 +43,15 @@ void route_to(struct routing *routing, struct span jid, const uint64_t *excluded
 /* All in one: begin, to, end. */
 void route_job_to(struct job *job, struct span jid, const uint64_t *excluded,
                   uint32_t excluded_count);
+/* Routes to the stanza's own `to`. */
+void route_job(struct job *job);
 /* Whether the target may be given this session: its holder is not gone, it is not excluded. */
 bool route_is_usable(const struct target *target, const struct route_session *session);
 
 /* What the table says (action.c). */
 void action_do(struct routing *routing, struct target *target, enum rules_action action);
+/* Whether what becomes of the stanza depends on there being such an account. */
+bool action_asks_existence(const struct routing *routing);
 /* The service that a client's stanza will be handed to as far as its header tells, or NULL. */
 const struct owner *action_owner(const struct routing *routing);
 

@@ -121,7 +121,8 @@ static void evict(struct route_cache *cache)
 {
     int steps = EVICT_STEPS;
 
-    LIST_FOREACH_SAFE (node, &cache->use) {
+    LIST_FOREACH_SAFE(node, &cache->use)
+    {
         struct account *account = CONTAINER_OF(node, struct account, use);
 
         if (map_count(&cache->accounts) < cache->options.max_accounts || steps-- == 0)
@@ -476,7 +477,8 @@ void route_cache_free(struct route_cache *cache)
         return;
     loop_timer_stop(&cache->retry_timer);
     cache->options.max_waiting = 0;
-    LIST_FOREACH_SAFE (node, &cache->use) {
+    LIST_FOREACH_SAFE(node, &cache->use)
+    {
         struct account *account = CONTAINER_OF(node, struct account, use);
         struct list_node *first;
 

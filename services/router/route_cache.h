@@ -1,11 +1,12 @@
 /* What the router knows of local accounts: their sessions, where those are held, who is available.
  *
- * Read from Redis when first needed, kept fresh by notices, dropped when notices may have been missed,
- * bounded (the account that was not used for longest goes first). Nobody may act on "not there" from
- * memory alone, since a notice may still be on its way: such answers are asked for with ROUTE_FRESH.
+ * Read from Redis when first needed, kept fresh by notices, dropped when notices may have been
+ * missed, bounded (the account that was not used for longest goes first). Nobody may act on "not
+ * there" from memory alone, since a notice may still be on its way: such answers are asked for with
+ * ROUTE_FRESH.
  *
- * Order: an account somebody waits for is unknown to all others, so that nobody overtakes; waiters are
- * called in the order they came.
+ * Order: an account somebody waits for is unknown to all others, so that nobody overtakes; waiters
+ * are called in the order they came.
  */
 #ifndef JACKDAW_ROUTER_ROUTE_CACHE_H
 #define JACKDAW_ROUTER_ROUTE_CACHE_H
@@ -64,11 +65,12 @@ struct route_waiter {
     uint64_t since_ms;
 };
 
-/* Where knowledge comes from. `account` lives until the answer is given. Never answers from inside. */
+/* Where knowledge comes from. `account` lives until the answer is given. Never answers from inside.
+ */
 struct route_source {
     void *ctx;
     bool (*is_up)(void *ctx);
-    void (*load)(void *ctx, struct span account);  /* ends in route_cache_loaded */
+    void (*load)(void *ctx, struct span account);   /* ends in route_cache_loaded */
     void (*exists)(void *ctx, struct span account); /* ends in route_cache_existence */
 };
 
@@ -89,8 +91,8 @@ size_t route_cache_accounts(const struct route_cache *cache);
 /* The account if everything in `needs` is known now, else NULL. */
 const struct route_entry *route_cache_get(struct route_cache *cache, struct span account,
                                           unsigned needs);
-/* Has `waiter` called once all of `needs` is known; never from inside. -1 when too many wait, or when
- * the truth cannot be had now (ROUTE_FRESH while Redis is away). */
+/* Has `waiter` called once all of `needs` is known; never from inside. -1 when too many wait, or
+ * when the truth cannot be had now (ROUTE_FRESH while Redis is away). */
 int route_cache_wait(struct route_cache *cache, struct span account, unsigned needs,
                      struct route_waiter *waiter);
 

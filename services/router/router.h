@@ -1,9 +1,9 @@
 /* The router's state and what its files share.
  *
- * Way of a stanza: router.c takes the item and makes a job, order.c says whether it may go on, route.c
- * finds the column of the table for each recipient (waiting for route_cache.c where it must), action.c
- * does what the table says: parcels to holders (parcel.c, holder.c), errands to services (errand.c,
- * services.c), answers of our own (answer.c, own.c, xep*.c).
+ * Way of a stanza: router.c takes the item and makes a job, order.c says whether it may go on,
+ * route.c finds the column of the table for each recipient (waiting for route_cache.c where it
+ * must), action.c does what the table says: parcels to holders (parcel.c, holder.c), errands to
+ * services (errand.c, services.c), answers of our own (answer.c, own.c, xep*.c).
  */
 #ifndef JACKDAW_ROUTER_ROUTER_H
 #define JACKDAW_ROUTER_ROUTER_H
@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "bus/bus.h"
 #include "job.h"
+#include "loop/timer.h"
 #include "route_cache.h"
 #include "rules.h"
 
@@ -20,11 +21,13 @@
 #include <stdint.h>
 
 struct conf;
+struct daemon;
 struct errands;
 struct holders;
 struct loader;
 struct loop;
 struct orders;
+struct redis;
 struct services;
 
 struct router {
@@ -35,7 +38,7 @@ struct router {
     struct services *services;
     struct orders *orders;
     struct errands *errands;
-    struct list_node jobs;  /* struct job.all */
+    struct list_node jobs; /* struct job.all */
     size_t job_count;
     struct list_node early; /* struct job.wait: until the services have said who they are */
     struct loop_timer early_timer;
@@ -43,13 +46,16 @@ struct router {
     struct arena domain_arena;
     struct span *domains; /* normalised */
     size_t domain_count;
-    bool bare_to_all; /* router.bare_messages = all */
+    bool bare_to_all;     /* router.bare_messages = all */
     struct arena scratch; /* of the routing going on; reset when none is */
     struct buf encoded;
     uint32_t depth;
     uint64_t origin_sid; /* of stanzas made here */
     uint64_t origin_n;
     uint64_t started_ms;
+    struct daemon *daemon; /* this and the next two are life.c's */
+    struct redis *redis;
+    struct loader *loader;
     void (*idle)(void *arg); /* called when the last job is gone, or NULL */
     void *idle_arg;
 };
@@ -59,6 +65,7 @@ struct router_options {
     struct bus *bus;
     struct route_source source;
     const struct conf *conf;
+    struct daemon *daemon; /* for life.c, may be NULL */
 };
 
 /* Returns owned. */
@@ -73,11 +80,10 @@ void router_job_done(struct router *router);
 void router_keep_early(struct router *router, struct job *job);
 
 /* For bus_handlers; ctx is the router. */
-void router_peer_up(struct router *router, struct bus_peer *peer);
-void router_peer_down(struct router *router, struct bus_peer *peer);
-void router_item(struct router *router, struct bus_peer *peer, uint64_t token,
-                 const struct wire_msg *msg);
-void router_notice(struct router *router, const struct wire_msg *msg);
-void router_notice_gap(struct router *router);
+void router_peer_up(void *ctx, struct bus_peer *peer);
+void router_peer_down(void *ctx, struct bus_peer *peer);
+void router_item(void *ctx, struct bus_peer *peer, uint64_t token, const struct wire_msg *msg);
+void router_notice(void *ctx, const struct wire_msg *msg);
+void router_notice_gap(void *ctx);
 
 #endif

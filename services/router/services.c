@@ -34,7 +34,8 @@ static struct owner *owner_get(struct services *services, const char *kind)
     size_t len = strlen(kind);
     struct owner *owner;
 
-    LIST_FOREACH (node, &services->owners) {
+    LIST_FOREACH(node, &services->owners)
+    {
         owner = CONTAINER_OF(node, struct owner, node);
         if (strcmp(owner->kind, kind) == 0)
             return owner;
@@ -69,7 +70,8 @@ static void fact_add(struct services *services, const struct fact *like, struct 
 {
     struct fact *fact;
 
-    LIST_FOREACH (node, &services->facts) {
+    LIST_FOREACH(node, &services->facts)
+    {
         fact = CONTAINER_OF(node, struct fact, node);
         if (fact->owner == like->owner && fact->what == like->what && fact->scope == like->scope &&
             span_eq(span_of(fact->text, fact->len), text))
@@ -200,7 +202,8 @@ bool services_is_complete(const struct services *services)
 {
     if (!services->has_presence)
         return false;
-    LIST_FOREACH (node, &services->owners) {
+    LIST_FOREACH(node, &services->owners)
+    {
         if (strcmp(CONTAINER_OF(node, struct owner, node)->kind, "session") == 0)
             return true;
     }
@@ -210,7 +213,8 @@ bool services_is_complete(const struct services *services)
 /* Two kinds of daemon may announce the same feature: the first one speaks for both. */
 static bool is_repeated(const struct services *services, const struct fact *fact)
 {
-    LIST_FOREACH (node, &services->facts) {
+    LIST_FOREACH(node, &services->facts)
+    {
         const struct fact *other = CONTAINER_OF(node, struct fact, node);
 
         if (other == fact)
@@ -226,7 +230,8 @@ static bool is_repeated(const struct services *services, const struct fact *fact
 void services_each(const struct services *services, enum services_what what,
                    enum services_scope scope, void (*each)(void *arg, struct span text), void *arg)
 {
-    LIST_FOREACH (node, &services->facts) {
+    LIST_FOREACH(node, &services->facts)
+    {
         const struct fact *fact = CONTAINER_OF(node, struct fact, node);
 
         if (fact->what == what && fact->scope == scope && is_alive(services, fact->owner) &&

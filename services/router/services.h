@@ -1,8 +1,9 @@
-/* What live services have announced (service/service.h): who answers which iq, who owns presence, and
- * what disco#info shows of them.
+/* What live services have announced (service/service.h): who answers which iq, who owns presence,
+ * and what disco#info shows of them.
  *
- * A kind of daemon that was here once is remembered: while it restarts, its items wait in the bus. One
- * that stays away for SERVICES_PATIENCE_MS answers nothing any more (but presence, which always waits).
+ * A kind of daemon that was here once is remembered: while it restarts, its items wait in the bus.
+ * One that stays away for SERVICES_PATIENCE_MS answers nothing any more (but presence, which always
+ * waits).
  */
 #ifndef JACKDAW_ROUTER_SERVICES_H
 #define JACKDAW_ROUTER_SERVICES_H
@@ -34,7 +35,8 @@ struct owner {
 struct services *services_new(struct loop *loop);
 void services_free(struct services *services);
 
-/* An instance of `kind` with these lines came, or went. Lines that are not understood are logged. */
+/* An instance of `kind` with these lines came, or went. Lines that are not understood are logged.
+ */
 void services_up(struct services *services, const char *kind, const struct span *lines,
                  size_t count);
 void services_down(struct services *services, const char *kind);
@@ -44,10 +46,11 @@ const struct owner *services_iq(const struct services *services, struct span ns,
                                 enum services_scope scope);
 /* The owner of presence, there or not. */
 const struct owner *services_presence(const struct services *services);
-/* Whether the owner of presence and a session daemon have been seen: iqs can be refused with reason. */
+/* Whether the owner of presence and a session daemon have been seen: iqs can be refused with
+ * reason. */
 bool services_is_complete(const struct services *services);
-/* Calls `each` for every feature (its name) or identity ("category type") of live services in `scope`,
- * each once. */
+/* Calls `each` for every feature (its name) or identity ("category type") of live services in
+ * `scope`, each once. */
 void services_each(const struct services *services, enum services_what what,
                    enum services_scope scope, void (*each)(void *arg, struct span text), void *arg);
 

@@ -1,0 +1,74 @@
+/* Answers travel as jobs of their own with the question's job as parent. */
+#include "answer.h"
+
+#include "base/log.h"
+#include "holder.h"
+#include "metric/metric.h"
+#include "parcel.h"
+
+/* The session a client's stanza came from, at the peer it came from. 0, or -1 when it was none. */
+static int sender_session(const struct job *job, struct route_session *session_out)
+{
+    if (job->source != SOURCE_CLIENT || !job->spoke || !job->spoke->peer || job->origin_sid == 0)
+        return -1;
+    *session_out = (struct route_session){
+        .sid = job->origin_sid,
+        .holder = holder_get(job->router->holders, span_cstr(bus_peer_instance(job->spoke->peer))),
+    };
+    return 0;
+}
+
+void answer_send(struct routing *routing, const struct stanza *reply)
+{
+    struct router *router = routing->router;
+    struct route_session asker;
+    struct routing answering;
+    struct job *job;
+
+    buf_reset(&router->encoded);
+    stanza_encode(reply, &router->encoded);
+    job = job_new(router, &(struct job_options){
+                              .parent = routing->job,
+                              .origin_sid = router->origin_sid,
+                              .origin_n = ++router->origin_n,
+                              .source = SOURCE_SERVICE,
+                              .stanza = buf_span(&router->encoded),
+                          });
+    answering = (struct routing){.router = router,
+                                 .job = job,
+                                 .arena = routing->arena,
+                                 .stanza = *reply,
+                                 .row = rules_row(reply->kind, reply->type, SOURCE_SERVICE)};
+    router->depth++;
+    if (sender_session(routing->job, &asker) == 0)
+        parcel_add(&answering, &asker, reply->to);
+    else if (answering.row != ROW_COUNT)
+        route_to(&answering, reply->to, NULL, 0);
+    route_end(&answering);
+    job_release(job);
+}
+
+void answer_result(struct routing *routing, struct span payload)
+{
+    struct stanza reply;
+
+    stanza_make_result(&routing->stanza, payload, routing->arena, &reply);
+    answer_send(routing, &reply);
+}
+
+void answer_error(struct routing *routing, const struct target *target, const char *condition)
+{
+    struct stanza about = routing->stanza;
+    struct stanza reply;
+
+    if (span_is_empty(about.to))
+        about.to = target->jid;
+    if (!stanza_may_bounce(&about))
+        return;
+    metric_inc(METRIC_router_bounced);
+    LOG_DEBUG("bounced", "origin=%016llx-%llu condition=%s",
+              (unsigned long long)routing->job->origin_sid,
+              (unsigned long long)routing->job->origin_n, condition);
+    stanza_make_error(&about, condition, NULL, routing->arena, &reply);
+    answer_send(routing, &reply);
+}
