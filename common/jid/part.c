@@ -178,26 +178,40 @@ static int take_ipv6(struct span text, struct arena *arena, struct span *domain_
     return 0;
 }
 
-/* Any name by IDNA2008: through A-labels, which checks it, back to the U-labels that JIDs have. */
+/* Through A-labels, which checks the name, back to the U-labels that JIDs have. Both results are
+ * the caller's to free, NULL or not. */
+static int convert_idn(const char *name, char **ascii_out, char **unicode_out)
+{
+    int flags = IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL;
+    if (idn2_to_ascii_8z(name, ascii_out, flags) != IDN2_OK || !is_name(span_cstr(*ascii_out))) {
+        return -1;
+    }
+    return idn2_to_unicode_8z8z(*ascii_out, unicode_out, 0) == IDN2_OK ? 0 : -1;
+}
+
+/* Any name by IDNA2008. Some A-labels stand for nothing that has an A-label: such names would not
+ * be the same when normalised again, and are refused. */
 static int take_idn(struct span text, struct arena *arena, struct span *domain_out)
 {
     char *ascii = NULL;
     char *unicode = NULL;
+    char *ascii_again = NULL;
+    char *unicode_again = NULL;
     int status = -1;
     struct span input = arena_copy(arena, text);
     if (input.len > INPUT_MAX || has_nul(input)) {
         return -1;
     }
-    int flags = IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL;
-    if (idn2_to_ascii_8z(input.data, &ascii, flags) != IDN2_OK || !is_name(span_cstr(ascii)) ||
-        idn2_to_unicode_8z8z(ascii, &unicode, 0) != IDN2_OK) {
-        goto out;
+    if (convert_idn(input.data, &ascii, &unicode) == 0 &&
+        convert_idn(unicode, &ascii_again, &unicode_again) == 0 &&
+        strcmp(unicode, unicode_again) == 0) {
+        *domain_out = arena_copy(arena, span_cstr(unicode));
+        status = 0;
     }
-    *domain_out = arena_copy(arena, span_cstr(unicode));
-    status = 0;
-out:
     idn2_free(ascii);
     idn2_free(unicode);
+    idn2_free(ascii_again);
+    idn2_free(unicode_again);
     return status;
 }
 

@@ -34,13 +34,12 @@ static const struct {
 
 static const char *type_of_condition(const char *condition)
 {
-    for (size_t i = 0; i < sizeof conditions / sizeof conditions[0]; i++) {
-        if (strcmp(conditions[i].condition, condition) == 0) {
-            return conditions[i].type;
-        }
+    size_t i = 0;
+    while (strcmp(conditions[i].condition, condition) != 0) {
+        i++;
+        ASSERT(i < sizeof conditions / sizeof conditions[0]);
     }
-    ASSERT(!"a condition of RFC 6120 section 8.3.3");
-    return NULL;
+    return conditions[i].type;
 }
 
 /* An answer's children index: one child that is all of the payload, if there is any. */

@@ -103,11 +103,11 @@ static enum step scan_bang(struct xml_stream *stream, struct span window)
 {
     struct span token = span_from(window, stream->token);
     struct span start = span_head(CDATA_START, token.len);
+    if (token.len > 2 && token.data[2] == '[' && depth_of(stream) == 0) {
+        return fail(stream, XML_NOT_WELL_FORMED);
+    }
     if (!span_has_prefix(token, start)) {
         return fail(stream, XML_RESTRICTED);
-    }
-    if (token.len > 2 && depth_of(stream) == 0) {
-        return fail(stream, XML_NOT_WELL_FORMED);
     }
     if (start.len < CDATA_START.len) {
         return STEP_MORE;

@@ -75,7 +75,9 @@ static void escape(struct span text, uint8_t where, struct buf *out)
         i += skip;
         done = i;
     }
-    buf_append(out, text.data + done, i - done);
+    if (done < i) {
+        buf_append(out, text.data + done, i - done);
+    }
 }
 
 void xml_escape(struct span text, struct buf *out)
