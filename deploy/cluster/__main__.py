@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import fcntl
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -57,7 +58,7 @@ def _environment(cluster):
     env.update({
         "CLUSTER_WS": ",".join(cluster.websockets()),
         "CLUSTER_WSS": ",".join(cluster.websockets(is_secure=True)),
-        "CLUSTER_CTL": " ".join(cluster.control()),
+        "CLUSTER_CTL": shlex.join(cluster.control()),
         "CLUSTER_DOMAIN": "localhost",
         "CLUSTER_RUN_DIR": cluster.run_dir,
     })
@@ -127,7 +128,7 @@ def _banner(cluster):
     for name, password in demo.ACCOUNTS.items():
         lines.append("  log in as  %-18s password  %s" % (name + "@localhost", password))
     lines += ["", "Open the page in two browsers, log in as each, and chat. More users:",
-              "  %s user add NAME@localhost" % " ".join(cluster.control()),
+              "  %s user add NAME@localhost" % shlex.join(cluster.control()),
               "Ctrl-C stops everything.", ""]
     return "\n".join(lines)
 

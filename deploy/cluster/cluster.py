@@ -3,6 +3,7 @@
 import glob
 import http.client
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -149,7 +150,9 @@ class Cluster:
 
     def _choose_addresses(self):
         self._sockets = self._path("run")
-        if len(self._sockets) + len("/presence-10.ipc.out") > _SOCKET_PATH_MAX:
+        # Lists in the configuration are separated by spaces and commas; socket paths are short.
+        is_fit = len(self._sockets) + len("/session-10.ipc.out") < _SOCKET_PATH_MAX
+        if not is_fit or re.search(r"[\s,]", self._sockets):
             self._sockets = tempfile.mkdtemp(prefix="jackdaw-")
         for kind in KINDS:
             for name in self.instances(kind):

@@ -3,7 +3,7 @@
 // wants to know what is usual:
 //   CLUSTER_WS      ws:// addresses, comma separated: one per edge (which serves the pages too)
 //   CLUSTER_WSS     wss:// addresses, the same way; NODE_EXTRA_CA_CERTS names the certificate to trust
-//   CLUSTER_CTL     the operator's command with its options, to make accounts
+//   CLUSTER_CTL     the operator's command with its options as shell text, to make accounts
 //   CLUSTER_DOMAIN  the domain, localhost when not given
 
 import { execFile } from 'node:child_process';
@@ -28,8 +28,7 @@ export const page = (n) => edge(plain, n).replace(/^ws/, 'http').replace(/\/[^/]
 export async function makeAccount(stem) {
   const name = `${stem}-${Date.now().toString(36)}${Math.floor(Math.random() * 1e6).toString(36)}`;
   const account = { name, jid: `${name}@${domain}`, password: `pass word ${name} é` };
-  const [command, ...options] = process.env.CLUSTER_CTL.split(' ');
-  const adding = run(command, [...options, 'user', 'add', account.jid]);
+  const adding = run('bash', ['-c', `${process.env.CLUSTER_CTL} user add "$0"`, account.jid]);
   adding.child.stdin.end(`${account.password}\n`);
   await adding;
   return account;

@@ -1,7 +1,7 @@
 // Strophe.js in Node: log in with SCRAM, presence, chat, ping, roster; ws and wss.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import './websocket.mjs';
+import './globals.mjs';
 import { $iq, $msg, $pres, Strophe } from 'strophe.js';
 import { domain, edge, makeAccount, plain, secure, until } from './cluster.mjs';
 

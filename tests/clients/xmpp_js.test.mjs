@@ -1,7 +1,7 @@
 // @xmpp/client (xmpp.js) in Node: log in, presence, chat, and reconnection; ws and wss.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import './websocket.mjs';
+import './globals.mjs';
 import { client, xml } from '@xmpp/client';
 import { domain, edge, makeAccount, plain, secure, until } from './cluster.mjs';
 
