@@ -34,7 +34,8 @@ build_with() {
 
 in_cluster() {
     python3 -m cluster --bin build/asan/bin --edges 3 --routers 2 --sessions 2 --presence 2 \
-        --set session.registration=yes "$@"
+        --set session.registration=yes --set session.max_registrations=0 \
+        --set session.max_failures=0 --set session.iterations=4096 "$@"
 }
 
 stage_build() {
