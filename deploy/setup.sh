@@ -16,7 +16,7 @@ run_packages=(
     redis-server
 )
 test_packages=(
-    clang clang-format clang-tidy libclang-rt-14-dev cppcheck ccache git openssl
+    clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck ccache git openssl
     postgresql chromium fonts-dejavu-core python3-slixmpp procps
 )
 

@@ -236,5 +236,6 @@ class Cluster:
         reports = []
         for path in sorted(glob.glob(self._path("sanitizer", "*"))):
             with open(path, encoding="utf-8", errors="replace") as text:
-                reports.append("%s:\n%s" % (os.path.basename(path), text.read(6000)))
+                head = "".join(text.readlines()[:40])
+            reports.append("a sanitizer complained, %s begins:\n%s" % (path, head))
         return reports

@@ -3,6 +3,7 @@
 import collections
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import threading
@@ -12,9 +13,16 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _die_with_parent():
-    """In the child: a session of its own, so that Ctrl-C reaches only the parent, which then stops
-    everything in the right order; and an end with the parent should that be killed."""
+def raise_descriptor_limit():
+    """As many open sockets and files as this user may have."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _prepare_child():
+    """A session of its own, so that Ctrl-C reaches only the parent, which then stops everything in
+    the right order; and an end with the parent should that be killed."""
+    raise_descriptor_limit()
     os.setsid()
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
@@ -31,7 +39,7 @@ class Process:
         self._log = open(log_path, "a", encoding="utf-8", errors="replace")
         self._child = subprocess.Popen(
             argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, preexec_fn=_die_with_parent)
+            stderr=subprocess.STDOUT, preexec_fn=_prepare_child)
         self.pid = self._child.pid
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -16,6 +16,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "deploy"))
+from cluster.process import raise_descriptor_limit  # noqa: E402
 from cluster.xmppws import Client, child_text, local, message  # noqa: E402
 
 RESOURCES = 10  # sessions of one account
@@ -172,6 +173,7 @@ def main():
     parser.add_argument("--sessions", type=int, default=2000)
     parser.add_argument("--seconds", type=float, default=20, help="how long they are held")
     parser.add_argument("--seed", type=int, default=1)
+    raise_descriptor_limit()
     asyncio.run(_main(parser.parse_args()))
 
 
