@@ -117,6 +117,7 @@ struct ws_server *ws_new(const struct ws_options *options, char *error, size_t e
     list_init(&server->dirty);
     list_init(&server->quiet);
     list_init(&server->pinged);
+    list_init(&server->finishing);
     loop_task_init(&server->flush, options->loop, ws_flush, server);
     map64_init(&server->addresses);
     fill_protocols(server);

@@ -87,6 +87,15 @@ static int writeable(struct lws *wsi, void *in, size_t len)
     return conn ? ws_conn_writeable(conn) : -1;
 }
 
+/* When it answers our close frame, all is said. libwebsockets answers one that came first. */
+static int peer_closes(struct lws *wsi, void *in, size_t len)
+{
+    (void)in;
+    (void)len;
+    struct ws_conn *conn = lws_get_opaque_user_data(wsi);
+    return conn && conn->is_finishing ? -1 : 0;
+}
+
 static int closed(struct lws *wsi, void *in, size_t len)
 {
     (void)in;
@@ -109,6 +118,7 @@ static int refuse(struct lws *wsi, void *in, size_t len)
 static reason_fn *const reasons[] = {
     [LWS_CALLBACK_ESTABLISHED] = established,
     [LWS_CALLBACK_CLOSED] = closed,
+    [LWS_CALLBACK_WS_PEER_INITIATED_CLOSE] = peer_closes,
     [LWS_CALLBACK_RECEIVE] = receive,
     [LWS_CALLBACK_RECEIVE_PONG] = receive_pong,
     [LWS_CALLBACK_SERVER_WRITEABLE] = writeable,

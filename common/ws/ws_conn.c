@@ -6,8 +6,9 @@
 
 #include <sys/socket.h>
 
-#define FRAME_TEXT 0x81 /* final fragment, text */
-#define FRAME_PING 0x89
+#define FRAME_TEXT  0x81 /* final fragment, text */
+#define FRAME_CLOSE 0x88
+#define FRAME_PING  0x89
 
 /* ---- out ---- */
 
@@ -89,16 +90,15 @@ void ws_finish(struct ws_conn *conn, const struct span *last, size_t count, uint
         return;
     for (size_t i = 0; i < count; i++)
         append_frame(conn, FRAME_TEXT, last[i]);
+    const char payload[2] = {(char)(code >> 8), (char)(code & 0xff)};
+    append_frame(conn, FRAME_CLOSE, span_of(payload, sizeof(payload)));
     conn->is_finishing = true;
-    conn->close_code = code;
-    lws_set_timeout(conn->wsi, PENDING_TIMEOUT_CLOSE_SEND, WS_FINISH_SECONDS);
-    mark_dirty(conn);
+    ws_idle_finish(conn);
 }
 
 void ws_conn_kill(struct ws_conn *conn)
 {
-    conn->is_finishing = true;
-    lws_set_timeout(conn->wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_ASYNC);
+    lws_set_timeout(conn->wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_SYNC);
 }
 
 /* Gives what is queued to libwebsockets. 0, or -1 when the connection is dead. */
@@ -113,8 +113,7 @@ static int flush_conn(struct ws_conn *conn)
         buffer_give(conn->server, conn->out);
         conn->out = NULL;
     }
-    /* The close frame is libwebsockets' business, from its writeable callback. */
-    if (conn->in_lws > 0 || conn->is_finishing)
+    if (conn->in_lws > 0)
         lws_callback_on_writable(conn->wsi);
     return 0;
 }
@@ -137,12 +136,7 @@ int ws_conn_writeable(struct ws_conn *conn)
     if (lws_partial_buffered(conn->wsi))
         return 0;
     conn->in_lws = 0;
-    if (conn->out)
-        return flush_conn(conn);
-    if (!conn->is_finishing)
-        return 0;
-    lws_close_reason(conn->wsi, (enum lws_close_status)conn->close_code, NULL, 0);
-    return -1;
+    return conn->out ? flush_conn(conn) : 0;
 }
 
 /* ---- in ---- */

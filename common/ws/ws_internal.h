@@ -27,14 +27,14 @@ struct ws_conn {
     struct ws_server *server;
     struct lws *wsi;
     void *user;
-    struct list_node idle;  /* in server->quiet or server->pinged, oldest first */
+    struct list_node idle;  /* in server->quiet, ->pinged or ->finishing, oldest first */
     struct list_node dirty; /* in server->dirty while there is something to flush */
     struct buf *out;        /* frames not given to libwebsockets yet, or NULL */
     struct buf *in;         /* the parts of a message that is not whole yet, or NULL */
     uint64_t address_hash;  /* key in server->addresses */
     uint32_t last_rx_s;     /* of the server's clock */
     uint32_t in_lws;        /* bytes of the last write when it was only partly taken, else 0 */
-    uint16_t close_code;    /* when is_finishing */
+
     bool is_dirty : 1;
     bool is_pinged : 1;
     bool is_finishing : 1; /* last words queued: nothing more in or out */
@@ -52,6 +52,7 @@ struct ws_server {
     struct list_node dirty;
     struct list_node quiet;
     struct list_node pinged;
+    struct list_node finishing;
     struct loop_task flush;
     struct loop_timer idle_timer;
     struct map64 addresses; /* hash of address → WebSocket connections, as a pointer-sized count */
@@ -73,6 +74,7 @@ int ws_conn_receive(struct ws_conn *conn, const char *in, size_t len);
 int ws_conn_writeable(struct ws_conn *conn);
 void ws_conn_closed(struct ws_conn *conn);
 void ws_conn_ping(struct ws_conn *conn);
+/* Closes at once: `closed` is called from within. Not from a callback of libwebsockets. */
 void ws_conn_kill(struct ws_conn *conn);
 void ws_flush(void *server);
 
@@ -80,6 +82,7 @@ void ws_flush(void *server);
 void ws_idle_start(struct ws_server *server);
 void ws_idle_add(struct ws_conn *conn);
 void ws_idle_touch(struct ws_conn *conn);
+void ws_idle_finish(struct ws_conn *conn);
 
 /* ws_limit.c: connections per address. */
 bool ws_limit_allows(struct ws_server *server, struct lws *wsi);
