@@ -204,7 +204,7 @@ void bus_peer_down(struct bus_peer *peer, const char *why)
     list_remove(&peer->node);
     list_remove(&peer->kind_node);
     list_add_tail(&bus->gone, &peer->node);
-    LOG_INFO("peer_down", "kind=%s peer=%s why=\"%s\"", peer->kind->name, peer->instance, why);
+    LOG_INFO("peer_down", "kind=%s peer=%s why=%s", peer->kind->name, peer->instance, why);
     metric_change(METRIC_bus_peers, -1);
     metric_inc(METRIC_bus_peers_lost);
     bus_call_peer_down(peer, &lost_calls);

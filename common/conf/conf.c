@@ -27,6 +27,7 @@ struct conf_reader {
     const char *path;
     FILE *file;
     int line;
+    bool is_continuation; /* the line is indented: it goes on with the option before */
     struct buf *error;
     bool has_failed;
 };
@@ -88,6 +89,39 @@ static void say_unknown(struct conf_reader *reader, const char *section, const c
 }
 
 /* ---- the file ---- */
+static void say_at(struct conf_reader *reader, const char *section, const char *name,
+                   const char *mistake)
+{
+    reader->has_failed = true;
+    buf_printf(reader->error, "%s:%d: %s.%s %s\n", reader->path, reader->line, section, name,
+               mistake);
+}
+
+static void set_from_file(struct conf_reader *reader, int id, const char *text)
+{
+    const struct conf_option *option = &conf_options[id];
+    struct conf_value *value = &reader->conf->values[id];
+
+    value->is_set = true;
+    if (conf_value_parse(option, text, value) != 0) {
+        reader->has_failed = true;
+        buf_printf(reader->error, "%s:%d: %s.%s cannot be \"%s\"; allowed: ", reader->path,
+                   reader->line, option->section, option->name, text);
+        conf_write_allowed(option, reader->error);
+        buf_append_cstr(reader->error, "\n");
+    }
+}
+
+/* A list may go on in indented lines; the parser reports each as the option again. */
+static void continue_list(struct conf_reader *reader, int id, const char *text)
+{
+    struct buf whole = {0};
+
+    buf_printf(&whole, "%s %s", reader->conf->values[id].text, text);
+    set_from_file(reader, id, buf_cstr(&whole));
+    buf_deinit(&whole);
+}
+
 static int on_option(void *arg, const char *section, const char *name, const char *text)
 {
     struct conf_reader *reader = arg;
@@ -95,17 +129,30 @@ static int on_option(void *arg, const char *section, const char *name, const cha
 
     if (id < 0) {
         say_unknown(reader, section, name);
-    } else if (conf_value_parse(&conf_options[id], text, &reader->conf->values[id]) != 0) {
-        reader->has_failed = true;
-        buf_printf(reader->error, "%s:%d: %s.%s cannot be \"%s\"; allowed: ", reader->path,
-                   reader->line, section, name, text);
-        conf_write_allowed(&conf_options[id], reader->error);
-        buf_append_cstr(reader->error, "\n");
-    }
-    if (id >= 0) {
-        reader->conf->values[id].is_set = true;
+    } else if (!reader->conf->values[id].is_set) {
+        set_from_file(reader, id, text);
+    } else if (!reader->is_continuation) {
+        say_at(reader, section, name, "is set a second time; allowed: once");
+    } else if (conf_options[id].type != CONF_LIST) {
+        say_at(reader, section, name, "goes on in an indented line; allowed: lists only");
+    } else {
+        continue_list(reader, id, text);
     }
     return 1;
+}
+
+/* The parser would take a line that is longer than its buffer for two. */
+static void skip_rest_of_line(struct conf_reader *reader, int size)
+{
+    int c;
+
+    reader->has_failed = true;
+    buf_printf(reader->error,
+               "%s:%d: line too long; allowed: %d bytes, a list may go on in indented lines\n",
+               reader->path, reader->line, size - 2);
+    do {
+        c = fgetc(reader->file);
+    } while (c != EOF && c != '\n');
 }
 
 static char *read_line(char *text, int size, void *arg)
@@ -113,7 +160,14 @@ static char *read_line(char *text, int size, void *arg)
     struct conf_reader *reader = arg;
 
     reader->line++;
-    return fgets(text, size, reader->file);
+    if (fgets(text, size, reader->file) == NULL) {
+        return NULL;
+    }
+    reader->is_continuation = text[0] == ' ' || text[0] == '\t';
+    if (strlen(text) == (size_t)size - 1 && text[size - 2] != '\n') {
+        skip_rest_of_line(reader, size);
+    }
+    return text;
 }
 
 static void read_file(struct conf_reader *reader)

@@ -121,7 +121,7 @@ static int bus_open(struct skeleton *s)
     }
     s->d.bus = bus_new(&options, error, sizeof(error));
     if (s->d.bus == NULL) {
-        LOG_ERROR("bus_failed", "reason=\"%s\" hint=\"see %s.listen and cluster.run_dir\"", error,
+        LOG_ERROR("bus_failed", "reason=%s hint=see %s.listen and cluster.run_dir", error,
                   spec->name);
         return -1;
     }
@@ -163,10 +163,10 @@ static void ready_look(void *arg)
     bool is_ready = daemon_is_ready(&s->d, &why);
 
     if (is_ready && !s->was_ready) {
-        LOG_INFO("ready", "instance=%s", s->d.instance);
+        LOG_INFO("ready", "");
         buf_reset(&s->said);
     } else if (!is_ready && !span_eq(buf_span(&why), buf_span(&s->said))) {
-        LOG_WARN("not_ready", "why=\"%s\"", buf_cstr(&why));
+        LOG_WARN("not_ready", "why=%s", buf_cstr(&why));
         buf_reset(&s->said);
         buf_append_span(&s->said, buf_span(&why));
     }
@@ -182,7 +182,7 @@ static void log_lines(const char *event, struct buf *lines)
 
     while (rest.len > 0) {
         struct span line = span_head(rest, span_find(rest, '\n'));
-        LOG_ERROR(event, "reason=\"%.*s\"", SPAN_ARG(line));
+        LOG_ERROR(event, "reason=%.*s", SPAN_ARG(line));
         rest = span_from(rest, line.len + 1);
     }
 }
@@ -223,7 +223,7 @@ static void drain_overdue(void *arg)
 {
     struct skeleton *s = arg;
 
-    LOG_WARN("drain_overdue", "hint=\"daemon.drain_timeout is too short for what was left\"");
+    LOG_WARN("drain_overdue", "hint=daemon.drain_timeout is too short for what was left");
     loop_stop(s->d.loop);
 }
 
@@ -280,8 +280,7 @@ static int health_open(struct skeleton *s)
     }
     s->health = health_new(&s->d, address, (uint16_t)port, error, sizeof(error));
     if (s->health == NULL) {
-        LOG_ERROR("health_failed", "reason=\"%s\" hint=\"see health.address and health.port\"",
-                  error);
+        LOG_ERROR("health_failed", "reason=%s hint=see health.address and health.port", error);
         return -1;
     }
     daemon_publish_port(&s->d, "health", address, health_port(s->health));
@@ -379,7 +378,7 @@ void daemon_publish_port(const struct daemon *d, const char *what, const char *a
     char path[512], fresh[520];
     FILE *file;
 
-    LOG_INFO("listening", "what=%s address=\"%s\" port=%u", what, address, port);
+    LOG_INFO("listening", "what=%s address=%s port=%u", what, address, port);
     if (s->args.port_dir == NULL) {
         return;
     }
@@ -388,6 +387,6 @@ void daemon_publish_port(const struct daemon *d, const char *what, const char *a
     file = fopen(fresh, "we");
     if (file == NULL || fprintf(file, "%u\n", port) < 0 || fclose(file) != 0 ||
         rename(fresh, path) != 0) {
-        LOG_ERROR("port_file", "path=\"%s\" reason=\"%s\"", path, strerror(errno));
+        LOG_ERROR("port_file", "path=%s reason=%s", path, strerror(errno));
     }
 }

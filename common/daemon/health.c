@@ -24,7 +24,8 @@ struct health {
 struct health_conn {
     struct list_node node;
     struct health *health; /* NULL when the listener is gone */
-    struct tcp_conn *tcp;  /* NULL once it is being closed */
+    struct tcp_conn *tcp;
+    bool is_answered;
     struct loop_timer patience;
     struct buf request;
 };
@@ -96,7 +97,6 @@ static const char *health_reason(unsigned status)
 static void health_answer(struct health_conn *conn, unsigned status, const char *content_type,
                           struct buf *body)
 {
-    struct tcp_conn *tcp = conn->tcp;
     struct buf head = {0};
 
     metric_inc(METRIC_health_requests);
@@ -105,11 +105,11 @@ static void health_answer(struct health_conn *conn, unsigned status, const char 
                "Cache-Control: no-store\r\nConnection: close\r\n\r\n",
                status, health_reason(status), content_type, body->len);
     buf_append_span(&head, buf_span(body));
-    tcp_write(tcp, buf_span(&head));
+    tcp_write(conn->tcp, buf_span(&head));
     buf_deinit(&head);
-    loop_timer_stop(&conn->patience);
-    conn->tcp = NULL;
-    tcp_finish(tcp);
+    /* Who does not read the answer is dropped when patience ends. */
+    conn->is_answered = true;
+    tcp_finish(conn->tcp);
 }
 
 static void health_handle(struct health_conn *conn)
@@ -125,14 +125,14 @@ static void health_handle(struct health_conn *conn)
         buf_append_cstr(&body, "only GET\n");
         health_answer(conn, 405, "text/plain", &body);
     }
-    for (size_t i = 0; conn->tcp != NULL && i < sizeof(health_pages) / sizeof(health_pages[0]);
+    for (size_t i = 0; !conn->is_answered && i < sizeof(health_pages) / sizeof(health_pages[0]);
          i++) {
         if (span_is(path, health_pages[i].path)) {
             unsigned status = health_pages[i].fill(conn->health, &body);
             health_answer(conn, status, health_pages[i].content_type, &body);
         }
     }
-    if (conn->tcp != NULL) {
+    if (!conn->is_answered) {
         buf_append_cstr(&body, "there are /healthz, /readyz and /metrics\n");
         health_answer(conn, 404, "text/plain", &body);
     }
@@ -143,13 +143,9 @@ static void health_handle(struct health_conn *conn)
 static void health_drop(void *arg)
 {
     struct health_conn *conn = arg;
-    struct tcp_conn *tcp = conn->tcp;
 
     loop_timer_stop(&conn->patience);
-    conn->tcp = NULL;
-    if (tcp != NULL) {
-        tcp_close(tcp);
-    }
+    tcp_close(conn->tcp);
 }
 
 static void health_on_read(void *arg, struct span bytes)

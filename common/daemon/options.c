@@ -18,11 +18,12 @@ static size_t list_of(const struct conf *conf, enum conf_id id, struct arena *ar
     return count;
 }
 
-static const char *listen_address(const struct conf *conf, const char *name)
+/* Copied: the bus keeps it longer than a reload keeps the configuration. */
+static const char *listen_address(const struct conf *conf, const char *name, struct arena *arena)
 {
     int id = conf_find(name, "listen");
 
-    return id < 0 ? NULL : conf_str(conf, (enum conf_id)id);
+    return id < 0 ? NULL : arena_copy(arena, span_cstr(conf_str(conf, (enum conf_id)id))).data;
 }
 
 /* A daemon does not dial itself: one address list serves all. */
@@ -44,7 +45,7 @@ void daemon_bus_options(const struct conf *conf, const char *name, unsigned flag
     size_t session_count = list_of(conf, CONF_cluster_sessions, arena, &sessions);
     const char **dials = arena_calloc(arena, router_count + session_count + 1, sizeof(*dials));
     size_t dial_count = 0;
-    const char *self = (flags & DAEMON_LISTENS) != 0 ? listen_address(conf, name) : NULL;
+    const char *self = (flags & DAEMON_LISTENS) != 0 ? listen_address(conf, name, arena) : NULL;
 
     if ((flags & DAEMON_DIALS_ROUTERS) != 0) {
         add_dials(dials, &dial_count, routers, router_count, self);
