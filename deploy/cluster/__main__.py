@@ -21,8 +21,20 @@ import time
 from . import demo
 from .cluster import KINDS, ROOT, Cluster, Trouble
 from .console import Console
+from .xmppws import XmppError
 
+_STOPPERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _RESTARTS = 5  # more ends of daemons than this in a minute, and the cluster gives up
+
+
+class _Stopped(BaseException):
+    """Somebody pressed Ctrl-C or sent SIGTERM."""
+
+
+def _raise_stopped(*_):
+    for number in _STOPPERS:  # what follows is the way out; it is not to be interrupted
+        signal.signal(number, signal.SIG_IGN)
+    raise _Stopped
 
 
 def _arguments():
@@ -79,8 +91,9 @@ def _run_command(arguments):
         complaints += ["%s %s while the command ran" % (p.name, p.said()) for p in cluster.ended()]
     except Trouble as trouble:
         complaints.append(str(trouble))
-    finally:
-        complaints += cluster.stop()
+    except _Stopped:
+        complaints.append("stopped before the command was done")
+    complaints += cluster.stop()
     for complaint in complaints:
         print("cluster: " + complaint, file=sys.stderr)
     if complaints or status != 0:
@@ -133,10 +146,10 @@ def _banner(cluster):
     return "\n".join(lines)
 
 
-def _watch(cluster, console, stopping):
-    """Until asked to stop: says which daemon died, and starts it again."""
+def _watch(cluster, console):
+    """For ever: says which daemon died, and starts it again."""
     ends = []
-    while not stopping:
+    while True:
         for process in cluster.ended():
             console.say("\n%s (process %d) %s; its last lines are in %s/log/%s.log\n" % (
                 process.name, process.pid, process.said(), cluster.run_dir, process.name))
@@ -152,9 +165,6 @@ def _watch(cluster, console, stopping):
 
 def _run_foreground(arguments):
     console = Console()
-    stopping = []
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stopping.append(True))
     run_dir = os.path.abspath(arguments.run_dir or os.path.join(ROOT, "run"))
     with _only_one(run_dir):
         arguments.set = ["session.registration=yes"] + arguments.set
@@ -166,9 +176,11 @@ def _run_foreground(arguments):
             cluster.start()
             demo.prepare(cluster)
             console.say(_banner(cluster))
-            _watch(cluster, console, stopping)
-        except (Trouble, OSError) as error:
-            trouble = str(error)
+            _watch(cluster, console)
+        except _Stopped:
+            pass
+        except (Trouble, XmppError, OSError) as error:
+            trouble = str(error) or type(error).__name__
         console.say("\nstopping everything")
         complaints = cluster.stop()
         for complaint in ([trouble] if trouble else []) + complaints:
@@ -179,11 +191,15 @@ def _run_foreground(arguments):
 
 def main():
     arguments = _arguments()
+    for number in _STOPPERS:
+        signal.signal(number, _raise_stopped)
     try:
         return _run_command(arguments) if arguments.command else _run_foreground(arguments)
     except Trouble as trouble:
         print("trouble: %s" % trouble, file=sys.stderr)
         return 1
+    except _Stopped:
+        return 130
 
 
 sys.exit(main())

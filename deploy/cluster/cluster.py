@@ -75,6 +75,8 @@ class Cluster:
         """Starts everything and returns when all daemons say they are ready."""
         for folder in ("run", "data", "log", "redis", "sanitizer"):
             os.makedirs(self._path(folder), exist_ok=True)
+        for path in glob.glob(self._path("sanitizer", "*")):
+            os.remove(path)
         self._choose_addresses()
         self._write_config()
         self._start_redis()
