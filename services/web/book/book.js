@@ -68,14 +68,16 @@ function showState(name, detail) {
 function ask(talk, jid) {
   const line = log(`${jid} asks to see your presence.`, 'ask');
   line.dataset.asks = jid;
+  const answers = document.createElement('span');
   for (const [label, action] of [['Accept', 'accept'], ['Decline', 'decline']]) {
     const button = document.createElement('button');
     button.type = 'button';
     button.textContent = label;
     button.setAttribute('aria-label', `${label} ${jid}`);
     button.addEventListener('click', () => talk[action](jid));
-    line.append(button);
+    answers.append(button);
   }
+  line.append(answers);
 }
 
 function answered(jid, isAccepted) {
