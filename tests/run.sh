@@ -75,7 +75,8 @@ stage_clients() {
     # shellcheck disable=SC2016  # the shell inside the cluster expands them
     in_cluster -- bash -c '
         node --test --test-reporter=spec tests/clients/strophe.test.mjs \
-            tests/clients/xmpp_js.test.mjs tests/clients/browser.test.mjs &&
+            tests/clients/xmpp_js.test.mjs tests/clients/strophe_old.test.mjs \
+            tests/clients/browser.test.mjs &&
         python3 tests/clients/hold.py --sessions 2000'
 }
 
