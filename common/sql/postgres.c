@@ -22,6 +22,7 @@ struct sql_native {
     PGconn *handle;
     struct map64 prepared; /* address of the text to its name */
     uint32_t prepared_count;
+    bool is_lost;
 };
 
 static void ignore_notice(void *arg, const char *message)
@@ -90,7 +91,8 @@ static enum sql_status outcome(struct sql_native *native, const PGresult *answer
         return SQL_OK;
     }
     if (!state) {
-        return PQstatus(native->handle) == CONNECTION_BAD ? SQL_DOWN : SQL_FAILED;
+        native->is_lost = true; /* libpq's own words, not the server's: nobody answered */
+        return SQL_DOWN;
     }
     while (strncmp(state, outcomes[i].prefix, strlen(outcomes[i].prefix)) != 0) {
         i++;
@@ -248,7 +250,7 @@ static bool postgres_is_broken(struct sql_native *native, uint64_t idle_ms)
     if (idle_ms > LOOK_AFTER_MS && !PQconsumeInput(native->handle)) {
         return true;
     }
-    return PQstatus(native->handle) != CONNECTION_OK;
+    return native->is_lost || PQstatus(native->handle) != CONNECTION_OK;
 }
 
 const struct sql_backend sql_postgres = {
