@@ -56,6 +56,7 @@ static struct lws_context *make_context(struct ws_server *server)
                    LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
         .foreign_loops = loops,
         .user = server,
+        .pcontext = &server->context,
         .gid = -1,
         .uid = -1,
         .max_http_header_pool = 256,
@@ -134,14 +135,17 @@ struct ws_server *ws_new(const struct ws_options *options, char *error, size_t e
     return server;
 }
 
-/* On a foreign loop libwebsockets closes its handles from the loop. */
+/* On a foreign loop libwebsockets closes its handles from the loop and wants to be asked again; it says
+ * that it is done by clearing the pointer. */
 static void destroy_context(struct ws_server *server)
 {
-    if (!server->context)
-        return;
-    lws_context_destroy(server->context);
-    for (int turn = 0; turn < 10; turn++)
-        loop_run_once(server->options.loop, 0);
+    for (int pass = 0; server->context && pass < 2; pass++) {
+        lws_context_destroy(server->context);
+        for (int turn = 0; server->context && turn < 10; turn++)
+            loop_run_once(server->options.loop, 0);
+    }
+    if (server->context)
+        LOG_WARN("libwebsockets-not-closed", "%s", "");
 }
 
 void ws_free(struct ws_server *server)
