@@ -23,6 +23,7 @@ struct loop {
     struct loop_timer **timers; /* binary heap by due_ms */
     uint32_t timer_count;
     uint32_t timer_capacity;
+    bool is_in_timers;
     struct list_node tasks;
     char *read_buffer; /* shared by all connections: libuv fills it and calls back at once */
 };

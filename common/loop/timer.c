@@ -51,9 +51,11 @@ static void on_clock(uv_timer_t *clock)
     loop_run_timers(loop);
 }
 
-/* Makes sure the clock fires no later than the first timer is due. */
-static void arm(struct loop *loop)
+/* Makes sure the clock fires when the first timer is due, or earlier, but not before `min_ms`. */
+static void arm(struct loop *loop, uint64_t min_ms)
 {
+    if (loop->is_in_timers)
+        return; /* armed once, at the end */
     if (loop->timer_count == 0) {
         /* Nothing may keep an otherwise finished loop running. */
         uv_timer_stop(&loop->clock);
@@ -64,7 +66,8 @@ static void arm(struct loop *loop)
     if (loop->armed_ms && loop->armed_ms <= due)
         return;
     uint64_t now = uv_now(&loop->uv);
-    int rc = uv_timer_start(&loop->clock, on_clock, due > now ? due - now : 0, 0);
+    uint64_t delay_ms = due > now ? due - now : 0;
+    int rc = uv_timer_start(&loop->clock, on_clock, delay_ms > min_ms ? delay_ms : min_ms, 0);
     ASSERT(rc == 0);
     loop->armed_ms = due ? due : 1;
 }
@@ -108,7 +111,7 @@ void loop_timer_start(struct loop_timer *timer, uint32_t delay_ms, uint32_t repe
     timer->due_ms = uv_now(&timer->loop->uv) + delay_ms;
     timer->repeat_ms = repeat_ms;
     insert(timer);
-    arm(timer->loop);
+    arm(timer->loop, 0);
 }
 
 void loop_timer_stop(struct loop_timer *timer)
@@ -117,13 +120,14 @@ void loop_timer_stop(struct loop_timer *timer)
         return;
     take_out(timer);
     if (timer->loop->timer_count == 0)
-        arm(timer->loop);
+        arm(timer->loop, 0);
 }
 
 void loop_run_timers(struct loop *loop)
 {
     uint64_t now = uv_now(&loop->uv);
 
+    loop->is_in_timers = true;
     /* Bounded: a timer that restarts itself with no delay waits for the next turn. */
     for (uint32_t left = loop->timer_count; left > 0 && loop->timer_count > 0; left--) {
         struct loop_timer *timer = loop->timers[0];
@@ -136,5 +140,8 @@ void loop_run_timers(struct loop *loop)
         }
         timer->fn(timer->arg);
     }
-    arm(loop);
+    loop->is_in_timers = false;
+    /* libuv runs a timer that is due again without looking at anything else: give the sockets a
+     * turn. */
+    arm(loop, 1);
 }

@@ -87,7 +87,7 @@ static void hex_takes_both_cases_and_only_digits(void **state)
 static void the_cluster_hash_is_fixed(void **state)
 {
     (void)state;
-    assert_true(hash_span(SPAN("alice@example.org")) == UINT64_C(@HASH @));
+    assert_true(hash_span(SPAN("alice@example.org")) == UINT64_C(0x758cdffbe21e36df));
     assert_true(hash_span(SPAN("a")) != hash_span(SPAN("a\0")));
     assert_true(hash_bytes(1, SPAN("a")) != hash_bytes(2, SPAN("a")));
     assert_true(hash_process_seed() != 0);
