@@ -35,8 +35,7 @@ static void send_ping(struct stream *stream)
 
 static uint32_t silence_ms(const struct stream *stream)
 {
-    uint32_t now_s = (uint32_t)(loop_now_ms(stream->host->options.loop) / 1000);
-    return (now_s - stream->last_in_s) * 1000;
+    return (uint32_t)loop_now_ms(stream->host->options.loop) - stream->last_in_ms;
 }
 
 static void look(void *arg)

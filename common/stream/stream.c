@@ -24,7 +24,7 @@ struct stream *stream_new(struct stream_host *host, const struct stream_transpor
 
 void stream_receive(struct stream *stream, struct span text)
 {
-    stream->last_in_s = (uint32_t)(loop_now_ms(stream->host->options.loop) / 1000);
+    stream->last_in_ms = (uint32_t)loop_now_ms(stream->host->options.loop);
     if (stream->state == STREAM_ENDED)
         return;
     stream->is_handling = true;

@@ -81,7 +81,7 @@ struct stream {
     struct stream_login *login; /* until bound */
     struct stream_session *session;
     struct xml_stream *parser; /* <stream:stream> framing; NULL: RFC 7395 */
-    uint32_t last_in_s;
+    uint32_t last_in_ms;       /* modulo 2^32 */
     uint8_t state;
     bool is_secure : 1;
     bool has_header : 1; /* ours was sent */
