@@ -136,8 +136,12 @@ void parcel_lost(struct parcel *parcel)
     struct job *job = parcel->job;
 
     metric_add(METRIC_router_lost, parcel->count);
-    for (uint32_t i = 0; parcel->has_jids && i < parcel->count; i++)
-        route_job_to(job, jids[i], &parcel->sids[i], 1);
+    for (uint32_t i = 0; parcel->has_jids && i < parcel->count; i++) {
+        struct wire_u64s lost = {&parcel->sids[i], 1};
+
+        if (!route_is_covered(job->router, jids[i], &lost))
+            route_job_to(job, jids[i], lost.items, lost.count);
+    }
     parcel_free(parcel);
     job_release(job);
 }

@@ -133,6 +133,41 @@ bool route_is_usable(const struct target *target, const struct route_session *se
     return true;
 }
 
+static bool is_among(const struct wire_u64s *sids, uint64_t sid)
+{
+    for (uint32_t i = 0; i < sids->count; i++) {
+        if (sids->items[i] == sid)
+            return true;
+    }
+    return false;
+}
+
+bool route_is_covered(struct router *router, struct span to, const struct wire_u64s *lost)
+{
+    struct target others = {.excluded = lost->items, .excluded_count = lost->count};
+    const struct route_entry *entry = route_cache_get(router->cache, jid_bare(to), ROUTE_SESSIONS);
+    bool was_bare = false; /* else it was for that one resource */
+    int priority = 0;
+
+    for (uint32_t i = 0; entry && i < entry->count; i++) {
+        const struct route_session *session = &entry->sessions[i];
+
+        if (!is_among(lost, session->sid))
+            continue;
+        was_bare |= !span_eq(session->resource, jid_resource(to));
+        if (session->priority > priority)
+            priority = session->priority;
+    }
+    for (uint32_t i = 0; was_bare && i < entry->count; i++) {
+        const struct route_session *session = &entry->sessions[i];
+
+        if (session->is_available && session->priority >= priority &&
+            route_is_usable(&others, session))
+            return true;
+    }
+    return false;
+}
+
 static enum rules_dest full_dest(struct target *target)
 {
     for (uint32_t i = 0; target->entry && i < target->entry->count; i++) {

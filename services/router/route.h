@@ -48,6 +48,10 @@ void route_job(struct job *job);
 /* Whether the target may be given this session: its holder is not gone, it is not excluded. */
 bool route_is_usable(const struct target *target, const struct route_session *session);
 
+/* A message to `to` that the sessions `lost` did not get: whether other resources of the account,
+ * chosen by the same rule, have it anyway. */
+bool route_is_covered(struct router *router, struct span to, const struct wire_u64s *lost);
+
 /* What the table says (action.c). */
 void action_do(struct routing *routing, struct target *target, enum rules_action action);
 /* Whether what becomes of the stanza depends on there being such an account. */

@@ -95,7 +95,7 @@ static void item_forward(struct router *router, struct job_options *options,
 }
 
 /* Presence for a session that is gone is for nobody. Anything else goes where its `to` says,
- * without the sessions that are gone; whoever has got it already drops it by its origin. */
+ * without the sessions that are gone. */
 static void item_missed(struct router *router, struct job_options *options,
                         const struct wire_msg *msg)
 {
@@ -110,9 +110,12 @@ static void item_missed(struct router *router, struct job_options *options,
     job = job_new(router, options);
     metric_add(METRIC_router_lost, item->sids.count);
     if (route_begin(&routing, router, job) == 0) {
+        bool is_done = routing.stanza.kind == STANZA_PRESENCE ||
+                       route_is_covered(router, routing.stanza.to, &item->sids);
+
         for (uint32_t i = 0; i < item->sids.count; i++)
             route_cache_forget(router->cache, jid_bare(routing.stanza.to), item->sids.items[i]);
-        if (routing.stanza.kind != STANZA_PRESENCE && !span_is_empty(routing.stanza.to))
+        if (!is_done)
             route_to(&routing, routing.stanza.to, item->sids.items, item->sids.count);
         route_end(&routing);
     }

@@ -192,6 +192,24 @@ static void missed_sessions_are_left_out_the_second_time(void **state)
     assert_int_equal(fake.sent[1].msg.u.deliver.origin_n, 1);
 }
 
+static void what_another_resource_has_got_is_not_sent_to_it_again(void **state)
+{
+    struct wire_msg msg = {.id = WIRE_ID_missed};
+    uint64_t sid = 12;
+
+    (void)state;
+    redis_has("nurse@localhost", "a", "edge-1", 11, 0);
+    redis_has("nurse@localhost", "b", "edge-2", 12, 0);
+    ROMEO(CHAT("nurse@localhost"));
+    redis_answers();
+    assert_int_equal(fake.sent_count, 2);
+    msg.u.missed =
+        (struct wire_missed){.sids = {&sid, 1}, .stanza = encoded(CHAT("nurse@localhost"))};
+    router_item(f.router, f.edge2, ++f.next_token, &msg);
+    assert_int_equal(fake.sent_count, 2);
+    assert_true(is_settled(f.next_token));
+}
+
 static void missed_by_the_last_session_is_an_error_for_the_sender(void **state)
 {
     struct wire_msg msg = {.id = WIRE_ID_missed};
@@ -500,6 +518,7 @@ int main(void)
         TEST(foreign_domains_are_not_found),
         TEST(redis_away_means_try_again_later),
         TEST(missed_sessions_are_left_out_the_second_time),
+        TEST(what_another_resource_has_got_is_not_sent_to_it_again),
         TEST(missed_by_the_last_session_is_an_error_for_the_sender),
         TEST(what_a_dead_holder_had_goes_to_another_resource),
         TEST(a_holder_that_was_not_heard_of_yet_is_waited_for),
