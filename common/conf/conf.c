@@ -53,8 +53,7 @@ static void list_names(const char *section, struct buf *out)
 
     for (size_t i = 0; i < CONF_COUNT; i++) {
         const struct conf_option *o = &conf_options[i];
-        bool is_new = i == 0 || strcmp(conf_options[i - 1].section, o->section) != 0;
-        if (section == NULL ? is_new : strcmp(o->section, section) == 0) {
+        if (section == NULL ? conf_opens_section(i) : strcmp(o->section, section) == 0) {
             buf_printf(out, "%s%s", separator, section == NULL ? o->section : o->name);
             separator = ", ";
         }
@@ -102,7 +101,6 @@ static void set_from_file(struct conf_reader *reader, int id, const char *text)
     const struct conf_option *option = &conf_options[id];
     struct conf_value *value = &reader->conf->values[id];
 
-    value->is_set = true;
     if (conf_value_parse(option, text, value) != 0) {
         reader->has_failed = true;
         buf_printf(reader->error, "%s:%d: %s.%s cannot be \"%s\"; allowed: ", reader->path,
@@ -110,6 +108,7 @@ static void set_from_file(struct conf_reader *reader, int id, const char *text)
         conf_write_allowed(option, reader->error);
         buf_append_cstr(reader->error, "\n");
     }
+    value->is_set = true;
 }
 
 /* A list may go on in indented lines; the parser reports each as the option again. */

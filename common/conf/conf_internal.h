@@ -29,6 +29,10 @@ struct conf_option {
 
 extern const struct conf_option conf_options[CONF_COUNT];
 
+/* Whether option `i` is the first of its section: the table may name a section in several places.
+ */
+bool conf_opens_section(size_t i);
+
 struct conf_value {
     char *text;  /* as written; owned */
     bool is_set; /* by file or environment */

@@ -1,40 +1,73 @@
 /* The reference of all options and the example file, from the table. */
 #include "conf/conf_internal.h"
 
-static bool begins_section(size_t i)
+/* Writes a section's heading, then each of its options, wherever the table has them. */
+struct writer {
+    void (*section)(const char *name, struct buf *out);
+    void (*option)(const struct conf_option *option, struct buf *out);
+};
+
+static void write_all(const struct writer *writer, struct buf *out)
 {
-    return i == 0 || strcmp(conf_options[i - 1].section, conf_options[i].section) != 0;
+    for (size_t first = 0; first < CONF_COUNT; first++) {
+        const char *section = conf_options[first].section;
+        if (!conf_opens_section(first)) {
+            continue;
+        }
+        writer->section(section, out);
+        for (size_t i = first; i < CONF_COUNT; i++) {
+            if (strcmp(conf_options[i].section, section) == 0) {
+                writer->option(&conf_options[i], out);
+            }
+        }
+    }
+}
+
+static void reference_section(const char *name, struct buf *out)
+{
+    buf_printf(out, "\n## %s\n\n| option | default | allowed | what it does |\n|---|---|---|---|\n",
+               name);
+}
+
+static void reference_option(const struct conf_option *option, struct buf *out)
+{
+    const char *quote = option->fallback[0] != '\0' ? "`" : "";
+
+    buf_printf(out, "| `%s` | %s%s%s | ", option->name, quote, option->fallback, quote);
+    conf_write_allowed(option, out);
+    buf_printf(out, " | %s |\n", option->prose);
 }
 
 void conf_write_reference(struct buf *out)
 {
+    static const struct writer writer = {reference_section, reference_option};
+
     buf_append_cstr(out,
                     "# Options\n\nIn the file `name = value` under `[section]`; in the environment "
                     "`JACKDAW_SECTION_NAME`, which wins.\n");
-    for (size_t i = 0; i < CONF_COUNT; i++) {
-        const struct conf_option *option = &conf_options[i];
-        if (begins_section(i)) {
-            buf_printf(
-                out,
-                "\n## %s\n\n| option | default | allowed | what it does |\n|---|---|---|---|\n",
-                option->section);
-        }
-        buf_printf(out, "| `%s` | `%s` | ", option->name, option->fallback);
-        conf_write_allowed(option, out);
-        buf_printf(out, " | %s |\n", option->prose);
-    }
+    write_all(&writer, out);
+}
+
+static void example_section(const char *name, struct buf *out)
+{
+    buf_printf(out, "\n[%s]\n", name);
+}
+
+static void example_option(const struct conf_option *option, struct buf *out)
+{
+    const char *space = option->fallback[0] != '\0' ? " " : "";
+
+    buf_printf(out, "\n# %s\n# Allowed: ", option->prose);
+    conf_write_allowed(option, out);
+    buf_printf(out, "\n#%s =%s%s\n", option->name, space, option->fallback);
 }
 
 void conf_write_example(struct buf *out)
 {
-    buf_append_cstr(out, "# Jackdaw: every option at its default. Uncomment what you change.\n");
-    for (size_t i = 0; i < CONF_COUNT; i++) {
-        const struct conf_option *option = &conf_options[i];
-        if (begins_section(i)) {
-            buf_printf(out, "\n[%s]\n", option->section);
-        }
-        buf_printf(out, "\n# %s\n# Allowed: ", option->prose);
-        conf_write_allowed(option, out);
-        buf_printf(out, "\n#%s = %s\n", option->name, option->fallback);
-    }
+    static const struct writer writer = {example_section, example_option};
+
+    buf_append_cstr(out, "# Jackdaw: every option at its default. Uncomment what you change.\n"
+                         "# Lists may go on in indented lines; JACKDAW_SECTION_NAME in the\n"
+                         "# environment wins over this file. Made by `jackdaw-NAME --example`.\n");
+    write_all(&writer, out);
 }

@@ -22,6 +22,16 @@ const struct conf_option conf_options[CONF_COUNT] = {
 #undef ANY
 };
 
+bool conf_opens_section(size_t i)
+{
+    for (size_t before = 0; before < i; before++) {
+        if (strcmp(conf_options[before].section, conf_options[i].section) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 struct unit {
     const char *suffix;
     uint64_t factor;
