@@ -155,9 +155,8 @@ void orders_free(struct orders *orders)
 
     while (map64_next(&orders->by_sid, &at, NULL, &value)) {
         struct order *order = value;
-        struct list_node *node;
 
-        while ((node = list_pop(&order->waiting)) != NULL)
+        while (list_pop(&order->waiting) != NULL)
             continue; /* the router frees all jobs */
         list_remove(&order->node);
         mem_free(order);

@@ -110,7 +110,8 @@ static void wait_for(struct routing *routing, struct target *target, unsigned ne
     };
     if (excluded_size > 0)
         memcpy(pending->excluded, target->excluded, excluded_size);
-    memcpy(text, jid.data, jid.len);
+    if (jid.len > 0)
+        memcpy(text, jid.data, jid.len);
     if (route_cache_wait(routing->router->cache, target->account, needs, &pending->waiter) == 0) {
         job_hold(routing->job);
         return;

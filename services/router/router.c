@@ -16,7 +16,8 @@
 #include "route.h"
 #include "services.h"
 
-#define EARLY_MS 10000 /* how long iqs nobody answers wait for services to say hello */
+#define SCRATCH_BYTES 65536u
+#define EARLY_MS      10000 /* how long iqs nobody answers wait for services to say hello */
 
 /* ---- items ---- */
 
@@ -310,7 +311,7 @@ struct router *router_new(const struct router_options *options)
     list_init(&router->jobs);
     list_init(&router->early);
     loop_timer_init(&router->early_timer, router->loop, end_early, router);
-    arena_init(&router->scratch, 64 * 1024);
+    arena_init(&router->scratch, SCRATCH_BYTES);
     router->holders = cache.holders = holders_new(router->loop, 0);
     router->cache = route_cache_new(&cache);
     router->services = services_new(router->loop);
