@@ -9,8 +9,8 @@
 #include "metric/metric.h"
 #include "stream/stream_internal.h"
 
-#define RETRY_FIRST_MS 500
-#define RETRY_MAX_MS   30000
+#define RETRY_FIRST_MS 500u
+#define RETRY_MAX_MS   30000u
 
 struct stream_session *stream_session_new(struct stream_host *host, struct span jid, uint64_t sid)
 {

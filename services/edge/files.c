@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_MAX  (16 * 1024 * 1024)
+#define FILE_MAX  16777216
 #define PATH_SIZE 1024
 
 static const struct {
@@ -130,15 +130,14 @@ void files_answer(int root_fd, const struct ws_request *request, struct ws_respo
     int fd = -1;
     if (root_fd >= 0 && is_safe(request->path) && file_name(request->path, name) == 0)
         fd = openat(root_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &st) < 0)
-        refuse(response, 404, "Not found.\n");
-    else if (S_ISDIR(st.st_mode))
+    bool is_there = fd >= 0 && fstat(fd, &st) == 0;
+    if (is_there && S_ISDIR(st.st_mode)) {
         answer_folder(request, response);
-    else if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX)
-        refuse(response, 404, "Not found.\n");
-    else {
+    } else if (is_there && S_ISREG(st.st_mode) && st.st_size <= FILE_MAX) {
         response->content_type = type_of(span_cstr(name));
         answer_file(fd, &st, request, response);
+    } else {
+        refuse(response, 404, "Not found.\n");
     }
     if (fd >= 0)
         (void)close(fd);
