@@ -1,0 +1,85 @@
+/* jackdawctl - look after a Jackdaw cluster
+ *
+ * usage: jackdawctl [--config FILE] [--json] COMMAND
+ *
+ * Messages: calls session (account_*, session_list). State: none.
+ * Configuration: [cluster] sessions; the same file and environment as the daemons.
+ * Failure: without a session daemon it says which addresses it tried and exits with 69.
+ */
+#include "base/assert.h"
+#include "base/rand.h"
+#include "conf/conf.h"
+#include "ctl.h"
+#include "daemon/daemon.h"
+#include "loop/loop.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static int usage(FILE *out, int code)
+{
+    struct buf text = {0};
+    ctl_commands_write(&text);
+    (void)fprintf(out, "%s", buf_cstr(&text));
+    buf_deinit(&text);
+    return code;
+}
+
+static int on_the_bus(struct ctl *ctl, const struct ctl_command *command, char **arguments)
+{
+    struct bus_options options;
+    char error[256];
+    int code;
+    struct span instance =
+        arena_printf(&ctl->arena, "jackdawctl-%016llx", (unsigned long long)rand_u64());
+    ctl->loop = loop_new();
+    daemon_bus_options(ctl->conf, "jackdawctl", DAEMON_DIALS_SESSIONS, &ctl->arena, &options);
+    options.loop = ctl->loop;
+    options.instance = instance.data;
+    ctl->bus = bus_new(&options, error, sizeof(error));
+    if (!ctl->bus) {
+        (void)fprintf(stderr, "jackdawctl: %s; see cluster.sessions\n", error);
+        loop_free(ctl->loop);
+        return CTL_UNAVAILABLE;
+    }
+    code = command->run(ctl, arguments);
+    bus_free(ctl->bus);
+    loop_free(ctl->loop);
+    return code;
+}
+
+static int run(struct ctl *ctl, const char *config, char **words, int count)
+{
+    const struct ctl_command *command = count >= 2 ? ctl_command_find(words[0], words[1]) : NULL;
+    struct buf error = {0};
+    struct conf *conf;
+    int code;
+    if (!command || (size_t)count - 2 != ctl_command_arguments(command)) {
+        (void)fprintf(stderr, "jackdawctl: %s\n\n",
+                      command ? "wrong number of arguments" : "no such command");
+        return usage(stderr, CTL_USAGE);
+    }
+    conf = conf_load(config, &error);
+    if (!conf) {
+        (void)fprintf(stderr, "%s", buf_cstr(&error));
+        buf_deinit(&error);
+        return CTL_CONFIG;
+    }
+    ctl->conf = conf;
+    code = on_the_bus(ctl, command, words + 2);
+    conf_free(conf);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct ctl ctl = {0};
+    const char *config = getenv("JACKDAW_CONFIG");
+    int at = ctl_options(&ctl, argc, argv, &config);
+    int code;
+    if (at < 0)
+        return at == CTL_HELP ? usage(stdout, CTL_OK) : usage(stderr, CTL_USAGE);
+    code = run(&ctl, config, argv + 1, at);
+    arena_deinit(&ctl.arena);
+    return code;
+}
