@@ -1,0 +1,74 @@
+"""The client's side of SASL: PLAIN (RFC 4616), SCRAM-SHA-1 and SCRAM-SHA-256 (RFC 5802, RFC 7677)."""
+
+import base64
+import functools
+import hashlib
+import hmac
+import secrets
+import unicodedata
+
+HASHES = {"SCRAM-SHA-1": "sha1", "SCRAM-SHA-256": "sha256"}
+
+
+def encode(data):
+    return base64.b64encode(data.encode() if isinstance(data, str) else data).decode()
+
+
+def decode(text):
+    return base64.b64decode(text, validate=True).decode()
+
+
+@functools.lru_cache(maxsize=4096)
+def _salted(hash_name, password, salt, iterations):
+    prepared = unicodedata.normalize("NFKC", password).encode()
+    return hashlib.pbkdf2_hmac(hash_name, prepared, salt, iterations)
+
+
+class Plain:
+    def __init__(self, mechanism, user, password, authzid=""):
+        self.initial = encode("%s\0%s\0%s" % (authzid, user, password))
+
+    def answer(self, challenge):
+        raise ValueError("PLAIN has no challenge")
+
+    def accepts(self, data):
+        return True
+
+
+class Scram:
+    def __init__(self, mechanism, user, password, authzid=""):
+        self._hash = HASHES[mechanism]
+        self._password = password
+        self._gs2 = "n,%s," % ("a=" + self._quote(authzid) if authzid else "")
+        self._first = "n=%s,r=%s" % (self._quote(user), secrets.token_urlsafe(18))
+        self._signature = None
+        self.initial = encode(self._gs2 + self._first)
+
+    @staticmethod
+    def _quote(name):
+        return name.replace("=", "=3D").replace(",", "=2C")
+
+    def _mac(self, key, text):
+        return hmac.new(key, text, self._hash).digest()
+
+    def answer(self, challenge):
+        text = decode(challenge)
+        parts = dict(part.split("=", 1) for part in text.split(","))
+        if not self._first.endswith("r=" + parts["r"][:24]):
+            raise ValueError("the server's nonce does not begin with ours")
+        salted = _salted(self._hash, self._password, base64.b64decode(parts["s"]), int(parts["i"]))
+        final = "c=%s,r=%s" % (encode(self._gs2), parts["r"])
+        signed = ",".join((self._first, text, final)).encode()
+        client_key = self._mac(salted, b"Client Key")
+        stored = hashlib.new(self._hash, client_key).digest()
+        proof = bytes(a ^ b for a, b in zip(client_key, self._mac(stored, signed)))
+        self._signature = self._mac(self._mac(salted, b"Server Key"), signed)
+        return encode(final + ",p=" + encode(proof))
+
+    def accepts(self, data):
+        """Whether the server knows the password too."""
+        return data is not None and decode(data) == "v=" + encode(self._signature)
+
+
+def start(mechanism, user, password, authzid=""):
+    return (Scram if mechanism in HASHES else Plain)(mechanism, user, password, authzid)
