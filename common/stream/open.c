@@ -154,6 +154,8 @@ void stream_opened(struct stream *stream, const struct xml_top *top)
         return;
     }
     stream_write_header(stream, domain);
+    if (stream->state == STREAM_ENDED)
+        return; /* it did not even take that */
     stream_login_set_domain(stream, domain);
     if (stream->host->is_draining) {
         stream_shut_down(stream);

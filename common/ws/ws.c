@@ -135,8 +135,8 @@ struct ws_server *ws_new(const struct ws_options *options, char *error, size_t e
     return server;
 }
 
-/* On a foreign loop libwebsockets closes its handles from the loop and wants to be asked again; it says
- * that it is done by clearing the pointer. */
+/* On a foreign loop libwebsockets closes its handles from the loop and wants to be asked again; it
+ * says that it is done by clearing the pointer. */
 static void destroy_context(struct ws_server *server)
 {
     for (int pass = 0; server->context && pass < 2; pass++) {

@@ -252,6 +252,5 @@ bool ws_is_secure(const struct ws_conn *conn)
 
 void ws_address(const struct ws_conn *conn, char out[WS_ADDRESS_MAX])
 {
-    if (!lws_get_peer_simple(conn->wsi, out, WS_ADDRESS_MAX))
-        out[0] = '\0';
+    ws_limit_address(conn->wsi, out);
 }

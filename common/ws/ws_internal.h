@@ -85,6 +85,7 @@ void ws_idle_touch(struct ws_conn *conn);
 void ws_idle_finish(struct ws_conn *conn);
 
 /* ws_limit.c: connections per address. */
+void ws_limit_address(struct lws *wsi, char out[WS_ADDRESS_MAX]);
 bool ws_limit_allows(struct ws_server *server, struct lws *wsi);
 void ws_limit_add(struct ws_conn *conn);
 void ws_limit_remove(struct ws_conn *conn);

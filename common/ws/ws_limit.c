@@ -2,11 +2,20 @@
 #include "base/hash.h"
 #include "ws/ws_internal.h"
 
+/* An IPv4 address that came through an IPv6 socket is written as what it is. */
+void ws_limit_address(struct lws *wsi, char out[WS_ADDRESS_MAX])
+{
+    static const char mapped[] = "::ffff:";
+    if (!lws_get_peer_simple(wsi, out, WS_ADDRESS_MAX))
+        out[0] = '\0';
+    if (strncmp(out, mapped, sizeof(mapped) - 1) == 0)
+        memmove(out, out + sizeof(mapped) - 1, strlen(out) + 1 - (sizeof(mapped) - 1));
+}
+
 static uint64_t address_hash(struct lws *wsi)
 {
     char address[WS_ADDRESS_MAX];
-    if (!lws_get_peer_simple(wsi, address, sizeof(address)))
-        address[0] = '\0';
+    ws_limit_address(wsi, address);
     return hash_span(span_cstr(address));
 }
 

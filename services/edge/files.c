@@ -56,15 +56,16 @@ static void refuse(struct ws_response *response, unsigned status, const char *te
     buf_append_cstr(&response->body, text);
 }
 
-/* No segment may begin with a dot (that also covers "." and "..") and no byte may be one that names
- * nothing here: the path stays below the root whatever the client writes. */
+/* No segment may be empty or begin with a dot (that also covers "." and "..") and no byte may be
+ * one that names nothing here: the path stays below the root, and a redirect on this host, whatever
+ * the client writes. */
 static bool is_safe(struct span path)
 {
     if (path.len == 0 || path.data[0] != '/' || memchr(path.data, '\\', path.len) ||
         memchr(path.data, '\0', path.len))
         return false;
     for (size_t i = 0; i + 1 < path.len; i++)
-        if (path.data[i] == '/' && path.data[i + 1] == '.')
+        if (path.data[i] == '/' && (path.data[i + 1] == '.' || path.data[i + 1] == '/'))
             return false;
     return true;
 }
