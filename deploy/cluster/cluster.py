@@ -127,11 +127,9 @@ class Cluster:
         for kind in reversed(KINDS):
             group = [self.processes[n] for n in self.instances(kind) if n in self.processes]
             for process in group:
-                process.is_stopping = True
-                process.signal(15)
+                process.ask_to_stop()
             for process in group:
-                had_ended = process.status() not in (None, 0)
-                if not process.stop(timeout) and not had_ended:
+                if not process.stop(timeout):
                     complaints.append("%s did not stop in %d s" % (process.name, timeout))
                 elif process.status() != 0:
                     complaints.append("%s %s" % (process.name, process.said()))

@@ -70,10 +70,15 @@ class Process:
         if self.status() is None:
             self._child.send_signal(number)
 
+    def ask_to_stop(self):
+        """SIGTERM, once: a second one would make a daemon skip what it still has to do."""
+        if not self.is_stopping:
+            self.is_stopping = True
+            self.signal(signal.SIGTERM)
+
     def stop(self, timeout):
         """SIGTERM, and SIGKILL when that does not help in `timeout` seconds. False in that case."""
-        self.is_stopping = True
-        self.signal(signal.SIGTERM)
+        self.ask_to_stop()
         is_clean = self.wait(timeout)
         if not is_clean:
             self._child.kill()
