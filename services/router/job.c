@@ -66,11 +66,12 @@ void job_release(struct job *job)
     }
 }
 
-struct spoke *spoke_new(struct bus_peer *peer)
+struct spoke *spoke_new(struct router *router, struct bus_peer *peer)
 {
     struct spoke *spoke = mem_calloc(1, sizeof(*spoke));
 
     spoke->peer = peer;
+    list_add_tail(&router->spokes, &spoke->all);
     spoke->refs = 1;
     return spoke;
 }
@@ -78,6 +79,8 @@ struct spoke *spoke_new(struct bus_peer *peer)
 void spoke_unref(struct spoke *spoke)
 {
     ASSERT(spoke->refs > 0);
-    if (--spoke->refs == 0)
-        mem_free(spoke);
+    if (--spoke->refs > 0)
+        return;
+    list_remove(&spoke->all);
+    mem_free(spoke);
 }

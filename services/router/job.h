@@ -21,6 +21,7 @@ struct router;
 
 /* A peer that sends us items; outlives the bus_peer as long as jobs name it. */
 struct spoke {
+    struct list_node all;  /* in router->spokes */
     struct bus_peer *peer; /* NULL: gone, nobody to settle with */
     uint32_t refs;
 };
@@ -60,7 +61,7 @@ void job_release(struct job *job);
 void job_abandon(struct job *job);
 
 /* Returns owned, one reference. */
-struct spoke *spoke_new(struct bus_peer *peer);
+struct spoke *spoke_new(struct router *router, struct bus_peer *peer);
 void spoke_unref(struct spoke *spoke);
 
 #endif

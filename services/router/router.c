@@ -194,7 +194,7 @@ void router_peer_up(void *ctx, struct bus_peer *peer)
     const struct span *lines;
     size_t count = bus_peer_announced(peer, &lines);
 
-    bus_peer_set_data(peer, spoke_new(peer));
+    bus_peer_set_data(peer, spoke_new(router, peer));
     services_up(router->services, bus_peer_kind(peer), lines, count);
     holder_up(router->holders, peer);
     if (router->is_early && services_is_complete(router->services))
@@ -310,6 +310,7 @@ struct router *router_new(const struct router_options *options)
     router->daemon = options->daemon;
     list_init(&router->jobs);
     list_init(&router->early);
+    list_init(&router->spokes);
     loop_timer_init(&router->early_timer, router->loop, end_early, router);
     arena_init(&router->scratch, SCRATCH_BYTES);
     router->holders = cache.holders = holders_new(router->loop, 0);
@@ -340,6 +341,8 @@ void router_free(struct router *router)
     services_free(router->services);
     while ((node = list_first(&router->jobs)) != NULL)
         job_abandon(CONTAINER_OF(node, struct job, all));
+    while ((node = list_first(&router->spokes)) != NULL)
+        spoke_unref(CONTAINER_OF(node, struct spoke, all));
     arena_deinit(&router->scratch);
     arena_deinit(&router->domain_arena);
     buf_deinit(&router->encoded);

@@ -40,7 +40,8 @@ struct router {
     struct errands *errands;
     struct list_node jobs; /* struct job.all */
     size_t job_count;
-    struct list_node early; /* struct job.wait: until the services have said who they are */
+    struct list_node spokes; /* struct spoke.all */
+    struct list_node early;  /* struct job.wait: until the services have said who they are */
     struct loop_timer early_timer;
     bool is_early;
     struct arena domain_arena;
