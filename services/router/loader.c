@@ -102,17 +102,41 @@ static void on_presence(void *arg, const struct redis_reply *reply)
     loading_done(loading);
 }
 
-static void load(void *ctx, struct span account)
+static void load_all(struct loading *loading)
+{
+    loading->missing = 2;
+    registry_read(loading->loader->redis, loading->account, on_sessions, loading);
+    redis_call(loading->loader->redis, on_presence, loading, SPAN("HGETALL"),
+               redis_key(REDIS_KEY_presence, loading->account, (struct span){0}, &loading->arena));
+}
+
+static void on_any(void *arg, const struct redis_reply *reply)
+{
+    struct loading *loading = arg;
+
+    if (!redis_failed(reply) && redis_integer(reply) > 0) {
+        load_all(loading);
+        return;
+    }
+    loading->failed = redis_failed(reply);
+    loading->missing = 1;
+    loading_done(loading);
+}
+
+/* Presence goes to many who are not there, and each time it must be made sure: who had no session
+ * is asked for with the cheapest command. */
+static void load(void *ctx, struct span account, bool was_empty)
 {
     struct loader *loader = ctx;
     struct loading *loading = mem_calloc(1, sizeof(*loading));
 
     loading->loader = loader;
     loading->account = arena_copy(&loading->arena, account);
-    loading->missing = 2;
-    registry_read(loader->redis, account, on_sessions, loading);
-    redis_call(loader->redis, on_presence, loading, SPAN("HGETALL"),
-               redis_key(REDIS_KEY_presence, account, (struct span){0}, &loading->arena));
+    if (was_empty)
+        redis_call(loader->redis, on_any, loading, SPAN("EXISTS"),
+                   redis_key(REDIS_KEY_sessions, account, (struct span){0}, &loading->arena));
+    else
+        load_all(loading);
 }
 
 /* ---- existence ---- */

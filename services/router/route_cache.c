@@ -48,7 +48,8 @@ static void start_load(struct route_cache *cache, struct account *account)
     account->is_stale = false;
     account->loads_started++;
     metric_inc(METRIC_router_cache_loads);
-    cache->options.source.load(cache->options.source.ctx, account->jid);
+    cache->options.source.load(cache->options.source.ctx, account->jid,
+                               account->is_known && account->pub.count == 0);
 }
 
 static void start_asking(struct route_cache *cache, struct account *account)

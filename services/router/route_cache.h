@@ -70,7 +70,8 @@ struct route_waiter {
 struct route_source {
     void *ctx;
     bool (*is_up)(void *ctx);
-    void (*load)(void *ctx, struct span account);   /* ends in route_cache_loaded */
+    /* Ends in route_cache_loaded. `was_empty`: there were no sessions the last time. */
+    void (*load)(void *ctx, struct span account, bool was_empty);
     void (*exists)(void *ctx, struct span account); /* ends in route_cache_existence */
 };
 

@@ -55,9 +55,10 @@ static bool source_is_up(void *ctx)
     return f.redis_is_up;
 }
 
-static void source_load(void *ctx, struct span account)
+static void source_load(void *ctx, struct span account, bool was_empty)
 {
     (void)ctx;
+    (void)was_empty;
     f.loads[f.load_count++] = arena_copy(&f.arena, account);
 }
 

@@ -186,6 +186,24 @@ static void who_is_not_there_has_no_sessions(void **state)
     assert_int_equal(t.entry.count, 0);
 }
 
+static void who_was_not_there_and_has_come_is_found(void **state)
+{
+    struct route_waiter waiter;
+
+    (void)state;
+    ask("romeo@localhost", ROUTE_SESSIONS, &waiter);
+    run_until(&t.is_answered);
+    ask("romeo@localhost", ROUTE_SESSIONS | ROUTE_FRESH, &waiter);
+    run_until(&t.is_answered);
+    assert_int_equal(t.entry.count, 0);
+    bind("orchard", 1, "edge-1");
+    shows("orchard", 1, WIRE_PRESENCE_AVAILABLE, 5);
+    ask("romeo@localhost", ROUTE_SESSIONS | ROUTE_FRESH, &waiter);
+    run_until(&t.is_answered);
+    assert_int_equal(t.entry.count, 1);
+    assert_true(t.sessions[0].is_available);
+}
+
 static void a_record_that_is_none_is_left_out(void **state)
 {
     struct route_waiter waiter;
@@ -251,6 +269,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(registry_and_presence_make_an_account),
         TEST(who_is_not_there_has_no_sessions),
+        TEST(who_was_not_there_and_has_come_is_found),
         TEST(a_record_that_is_none_is_left_out),
         TEST(a_redis_that_comes_back_is_asked_again),
         TEST(session_is_asked_whether_an_account_exists),
