@@ -1,0 +1,63 @@
+/* Logging in: SASL (RFC 6120 section 6) as a table of mechanisms.
+ *
+ * An exchange keeps no memory here between two steps: what it must remember travels sealed with the
+ * reply (wire sasl_state) and comes back with the next step, to any instance, within
+ * session.sasl_timeout. Unknown users and wrong passwords take the same path, do the same work and
+ * get the same answer; only a worker's queue or Redis decides how long it takes.
+ */
+#ifndef JACKDAW_SESSION_SASL_H
+#define JACKDAW_SESSION_SASL_H
+
+#include "limit.h"
+#include "session.h"
+
+struct sasl_job;
+
+struct sasl_mechanism {
+    const char *name;
+    bool needs_secure; /* only on encrypted streams */
+    /* The client's first message. */
+    void (*first)(struct sasl_job *job, struct span message);
+    /* Its second; NULL when there is none. */
+    void (*last)(struct sasl_job *job, struct span message);
+};
+
+struct sasl_job {
+    struct job job;
+    const struct sasl_mechanism *mechanism;
+    struct wire_sasl_state state; /* in job.arena */
+    struct span data;             /* for the success, or empty */
+    bool is_right;
+    void *own;                           /* the mechanism's */
+    void (*go_on)(struct sasl_job *job); /* when the address may try */
+};
+
+/* sasl_scram.c, sasl_plain.c */
+void sasl_scram_first(struct sasl_job *job, struct span message);
+void sasl_scram_last(struct sasl_job *job, struct span message);
+void sasl_plain_first(struct sasl_job *job, struct span message);
+
+/* ---- ends of a step: each answers and frees the job ---- */
+/* Sends `data` with the job's state. */
+void sasl_challenge(struct sasl_job *job, struct span data);
+/* The proof was checked: counts failures of the address, and says yes (with job->data) or no, or
+ * that the address must wait whatever the proof. */
+void sasl_judge(struct sasl_job *job, bool is_right);
+/* `condition` as in RFC 6120 section 6.5. */
+void sasl_refuse(struct sasl_job *job, const char *condition, const char *text);
+/* The database or Redis does not answer, or too much is waiting. */
+void sasl_unavailable(struct sasl_job *job);
+
+/* ---- helpers ---- */
+/* Calls `fn` with the job when the address may try (else answers). */
+void sasl_check_limit(struct sasl_job *job, void (*fn)(struct sasl_job *job));
+/* Fills state.account from a user name (any bytes): the normalised bare JID, or for a name that
+ * cannot be one a text that is no account. */
+void sasl_set_account(struct sasl_job *job, struct span username);
+/* Whether an authorization identity is empty or the account itself. */
+bool sasl_may_act_as(struct sasl_job *job, struct span authzid);
+/* The verifier of a user who does not exist. */
+void sasl_fake(const struct sasl_job *job, enum crypt_hash hash,
+               struct scram_verifier *verifier_out);
+
+#endif

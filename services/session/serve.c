@@ -1,0 +1,146 @@
+/* From the bus to the session's calls and handlers, and back. */
+#include "serve.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "loop/timer.h"
+#include "service/service.h"
+#include "session.h"
+#include "xep0077_register.h"
+#include "xml/ns.h"
+
+#define DRAIN_LOOK_MS 20
+
+struct serve {
+    struct daemon *daemon;
+    struct session *session;
+    struct service *service;
+    struct loop_timer drain_timer;
+    daemon_done_fn *drained;
+    void *drained_arg;
+};
+
+static const struct service_handler handlers[] = {
+    {NS_REGISTER, "query", SERVICE_GET | SERVICE_SET, SERVICE_SERVER | SERVICE_OWN, NS_REGISTER,
+     xep0077_register},
+};
+
+static const struct service_table table = {
+    .handlers = handlers,
+    .handler_count = sizeof(handlers) / sizeof(handlers[0]),
+};
+
+size_t serve_announce(struct arena *arena, const struct span **lines_out)
+{
+    return service_announce(&table, arena, lines_out);
+}
+
+/* ---- what leaves unasked ---- */
+
+static int send_item(void *ctx, uint64_t hash, const struct wire_msg *msg, bus_settled_fn *settled,
+                     void *arg)
+{
+    struct serve *serve = ctx;
+    return bus_send(serve->daemon->bus, "router", hash, msg, settled, arg);
+}
+
+static void send_notice(void *ctx, const struct wire_msg *msg)
+{
+    struct serve *serve = ctx;
+    bus_notice(serve->daemon->bus, msg);
+}
+
+static const struct session_out out = {send_item, send_notice};
+
+/* ---- what comes in ---- */
+
+static void on_reply(void *arg, const struct wire_msg *reply)
+{
+    bus_reply(arg, reply);
+}
+
+void serve_call(void *ctx, struct bus_call *call, const struct wire_msg *msg)
+{
+    struct serve *serve = ctx;
+    session_call(serve->session, msg, on_reply, call);
+}
+
+void serve_item(void *ctx, struct bus_peer *peer, uint64_t token, const struct wire_msg *msg)
+{
+    struct serve *serve = ctx;
+    if (!service_item(serve->service, peer, token, msg)) {
+        LOG_WARN("unexpected_item", "name=%s from=%s", wire_name(msg->id), bus_peer_instance(peer));
+        bus_settle(peer, token);
+    }
+}
+
+void serve_peer_down(void *ctx, struct bus_peer *peer)
+{
+    struct serve *serve = ctx;
+    service_peer_down(serve->service, peer);
+}
+
+/* ---- life ---- */
+
+static void look_drained(void *arg)
+{
+    struct serve *serve = arg;
+    if (session_pending(serve->session) == 0 && service_pending(serve->service) == 0) {
+        loop_timer_stop(&serve->drain_timer);
+        serve->drained(serve->drained_arg);
+    }
+}
+
+int serve_open(struct daemon *d, void **ctx_out)
+{
+    struct serve *serve = mem_calloc(1, sizeof(*serve));
+    char error[256];
+    struct session_options options = {
+        .loop = d->loop, .conf = d->conf, .out = &out, .out_ctx = serve};
+    serve->daemon = d;
+    serve->session = session_new(&options, error, sizeof(error));
+    if (!serve->session) {
+        LOG_ERROR("cannot_start", "reason=%s", error);
+        mem_free(serve);
+        return -1;
+    }
+    serve->service = service_new(&(struct service_options){
+        .loop = d->loop, .bus = d->bus, .table = &table, .ctx = serve->session});
+    loop_timer_init(&serve->drain_timer, d->loop, look_drained, serve);
+    *ctx_out = serve;
+    return 0;
+}
+
+bool serve_is_ready(void *ctx, struct buf *why)
+{
+    struct serve *serve = ctx;
+    if (!bus_has_peer(serve->daemon->bus, "router")) {
+        buf_append_cstr(why, "no router can be reached");
+        return false;
+    }
+    return session_is_ready(serve->session, why);
+}
+
+void serve_reload(void *ctx)
+{
+    struct serve *serve = ctx;
+    serve->session->options.conf = serve->daemon->conf;
+}
+
+/* Every call is short: what was asked is answered, then we go. */
+void serve_drain(void *ctx, daemon_done_fn *done, void *arg)
+{
+    struct serve *serve = ctx;
+    serve->drained = done;
+    serve->drained_arg = arg;
+    loop_timer_start(&serve->drain_timer, DRAIN_LOOK_MS, DRAIN_LOOK_MS);
+}
+
+void serve_close(void *ctx)
+{
+    struct serve *serve = ctx;
+    loop_timer_stop(&serve->drain_timer);
+    session_free(serve->session);
+    service_free(serve->service);
+    mem_free(serve);
+}
