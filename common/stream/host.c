@@ -63,13 +63,13 @@ void stream_host_free(struct stream_host *host)
     if (!host)
         return;
     loop_timer_stop(&host->retry);
-    loop_task_cancel(&host->drained);
     for (struct list_node *node; (node = list_pop(&host->stuck));)
         stream_session_free(CONTAINER_OF(node, struct stream_session, place));
     for (struct list_node *node; (node = list_pop(&host->waiting));)
         stream_session_free(CONTAINER_OF(node, struct stream_session, place));
     for (struct list_node *node; (node = list_pop(&host->calls));)
         mem_free(CONTAINER_OF(node, struct stream_call, node));
+    loop_task_cancel(&host->drained); /* the last session to go schedules it */
     stream_missed_free(host);
     map64_deinit(&host->sessions);
     xml_frames_free(host->frames);
