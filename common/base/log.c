@@ -18,7 +18,7 @@
 #define LINE_MAX_BYTES 2048
 #define ARGS_MAX_BYTES 1024 /* less than half a line: quoting may double it */
 #define NAME_MAX_BYTES 64
-#define PAIR_MIN_BYTES 16 /* what quotes, separators and one escape take */
+#define PAIR_MIN_BYTES ((size_t)16) /* what quotes, separators and one escape take */
 #define CUT            '\x1f'
 
 struct line {

@@ -55,7 +55,7 @@ static inline bool span_has_prefix(struct span s, struct span prefix)
 /* The rest of `s` from byte `from` on; empty when `from` is past the end. */
 static inline struct span span_from(struct span s, size_t from)
 {
-    return from >= s.len ? (struct span){0} : (struct span){s.data + from, s.len - from};
+    return from >= s.len ? span_of(NULL, 0) : span_of(s.data + from, s.len - from);
 }
 
 /* The first `len` bytes of `s`, all of it when it is shorter. */

@@ -7,18 +7,21 @@ struct writer {
     void (*option)(const struct conf_option *option, struct buf *out);
 };
 
+static void write_section(const struct writer *writer, const char *section, struct buf *out)
+{
+    writer->section(section, out);
+    for (size_t i = 0; i < CONF_COUNT; i++) {
+        if (strcmp(conf_options[i].section, section) == 0) {
+            writer->option(&conf_options[i], out);
+        }
+    }
+}
+
 static void write_all(const struct writer *writer, struct buf *out)
 {
-    for (size_t first = 0; first < CONF_COUNT; first++) {
-        const char *section = conf_options[first].section;
-        if (!conf_opens_section(first)) {
-            continue;
-        }
-        writer->section(section, out);
-        for (size_t i = first; i < CONF_COUNT; i++) {
-            if (strcmp(conf_options[i].section, section) == 0) {
-                writer->option(&conf_options[i], out);
-            }
+    for (size_t i = 0; i < CONF_COUNT; i++) {
+        if (conf_opens_section(i)) {
+            write_section(writer, conf_options[i].section, out);
         }
     }
 }

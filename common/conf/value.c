@@ -39,8 +39,11 @@ struct unit {
 
 static const struct unit units_duration[] = {{"ms", 1},      {"s", 1000},     {"m", 60000},
                                              {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
-static const struct unit units_size[] = {
-    {"", 1}, {"k", 1024}, {"m", 1024 * 1024}, {"g", 1024 * 1024 * 1024}, {NULL, 0}};
+static const struct unit units_size[] = {{"", 1},
+                                         {"k", UINT64_C(1) << 10},
+                                         {"m", UINT64_C(1) << 20},
+                                         {"g", UINT64_C(1) << 30},
+                                         {NULL, 0}};
 static const struct unit units_none[] = {{"", 1}, {NULL, 0}};
 
 /* A decimal number with one of the units. "0" needs none. */
@@ -89,15 +92,15 @@ static int parse_size(const struct conf_option *option, struct span text, struct
 
 static int parse_bool(const struct conf_option *option, struct span text, struct conf_value *value)
 {
-    static const char *const words[][4] = {{"no", "false", "off", "0"}, {"yes", "true", "on", "1"}};
+    static const char *const words[] = {"no",  "false", "off", "0", /* the first half is false */
+                                        "yes", "true",  "on",  "1"};
+    const size_t count = sizeof(words) / sizeof(words[0]);
 
     (void)option;
-    for (size_t truth = 0; truth < 2; truth++) {
-        for (size_t i = 0; i < 4; i++) {
-            if (span_is(text, words[truth][i])) {
-                value->number = truth;
-                return 0;
-            }
+    for (size_t i = 0; i < count; i++) {
+        if (span_is(text, words[i])) {
+            value->number = i >= count / 2;
+            return 0;
         }
     }
     return -1;

@@ -79,7 +79,7 @@ static int take_version(const struct daemon_spec *spec, struct daemon_args *args
 {
     (void)args;
     (void)value;
-    printf("jackdaw-%s %s\n", spec->name, JACKDAW_VERSION);
+    (void)printf("jackdaw-%s %s\n", spec->name, JACKDAW_VERSION);
     return 0;
 }
 
@@ -103,13 +103,13 @@ static int take_help(const struct daemon_spec *spec, struct daemon_args *args, c
 {
     (void)args;
     (void)value;
-    printf("jackdaw-%s: %s\n\nusage: jackdaw-%s [option]...\n", spec->name, spec->summary,
-           spec->name);
+    (void)printf("jackdaw-%s: %s\n\nusage: jackdaw-%s [option]...\n", spec->name, spec->summary,
+                 spec->name);
     for (size_t i = 0; i < ARG_COUNT; i++) {
         char left[40];
-        snprintf(left, sizeof(left), "%s %s", args_table[i].name,
-                 args_table[i].value != NULL ? args_table[i].value : "");
-        printf("  %-18s %s\n", left, args_table[i].help);
+        (void)snprintf(left, sizeof(left), "%s %s", args_table[i].name,
+                       args_table[i].value != NULL ? args_table[i].value : "");
+        (void)printf("  %-18s %s\n", left, args_table[i].help);
     }
     return 0;
 }
@@ -134,9 +134,9 @@ int daemon_parse_args(const struct daemon_spec *spec, int argc, char **argv,
         const char *value = NULL;
 
         if (arg == NULL || (arg->value != NULL && ++i >= argc)) {
-            fprintf(stderr, "jackdaw-%s: %s %s; --help lists the options\n", spec->name,
-                    arg == NULL ? "unknown option" : "a value is missing after",
-                    argv[arg == NULL ? i : i - 1]);
+            (void)fprintf(stderr, "jackdaw-%s: %s %s; --help lists the options\n", spec->name,
+                          arg == NULL ? "unknown option" : "a value is missing after",
+                          argv[arg == NULL ? i : i - 1]);
             return -1;
         }
         if (arg->value != NULL) {

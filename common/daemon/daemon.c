@@ -260,10 +260,11 @@ static void name_instance(struct skeleton *s)
     char host[32] = "host";
 
     if (s->args.instance != NULL && s->args.instance[0] != '\0') {
-        snprintf(s->instance, sizeof(s->instance), "%s", s->args.instance);
+        (void)snprintf(s->instance, sizeof(s->instance), "%s", s->args.instance);
     } else {
         (void)gethostname(host, sizeof(host) - 1);
-        snprintf(s->instance, sizeof(s->instance), "%s-%s-%d", s->d.spec->name, host, getpid());
+        (void)snprintf(s->instance, sizeof(s->instance), "%s-%s-%d", s->d.spec->name, host,
+                       getpid());
     }
     s->d.instance = s->instance;
 }
@@ -358,7 +359,7 @@ int daemon_main(int argc, char **argv, const struct daemon_spec *spec)
     s.conf = conf_load(s.args.config, &error);
     s.d.conf = s.conf;
     if (s.conf == NULL) {
-        fprintf(stderr, "%s\n", buf_cstr(&error));
+        (void)fprintf(stderr, "%s\n", buf_cstr(&error));
         code = DAEMON_EX_CONFIG;
     } else if (!s.args.check) {
         code = skeleton_run(&s);
@@ -382,8 +383,8 @@ void daemon_publish_port(const struct daemon *d, const char *what, const char *a
     if (s->args.port_dir == NULL) {
         return;
     }
-    snprintf(path, sizeof(path), "%s/%s.%s", s->args.port_dir, d->instance, what);
-    snprintf(fresh, sizeof(fresh), "%s.new", path);
+    (void)snprintf(path, sizeof(path), "%s/%s.%s", s->args.port_dir, d->instance, what);
+    (void)snprintf(fresh, sizeof(fresh), "%s.new", path);
     file = fopen(fresh, "we");
     if (file == NULL || fprintf(file, "%u\n", port) < 0 || fclose(file) != 0 ||
         rename(fresh, path) != 0) {

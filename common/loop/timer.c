@@ -84,7 +84,7 @@ static void insert(struct loop_timer *timer)
     if (loop->timer_count == loop->timer_capacity) {
         loop->timer_capacity = loop->timer_capacity ? loop->timer_capacity * 2 : 16;
         loop->timers =
-            mem_realloc_array(loop->timers, loop->timer_capacity, sizeof(loop->timers[0]));
+            mem_realloc_array(loop->timers, loop->timer_capacity, sizeof(struct loop_timer *));
     }
     loop->timers[loop->timer_count] = timer;
     sift_up(loop, loop->timer_count++);
