@@ -42,6 +42,7 @@ struct rig {
     char account[256]; /* or full JID */
     char list[4096];
     bool more;
+    char after[128];
     uint64_t sid;
     /* what left */
     bool is_router_full;
@@ -266,6 +267,7 @@ static inline void rig_on_reply(void *arg, const struct wire_msg *reply)
     } else if (reply->id == WIRE_ID_session_list_reply) {
         rig_on_list(rig, reply->u.session_list_reply.jids);
         rig->more = reply->u.session_list_reply.more;
+        rig_keep(rig->after, sizeof(rig->after), reply->u.session_list_reply.after);
     } else {
         rig_keep(rig->condition, sizeof(rig->condition), reply->u.result.condition);
         rig_keep(rig->text, sizeof(rig->text), reply->u.result.text);
@@ -317,10 +319,20 @@ static inline const char *rig_exists(struct rig *rig, const char *account)
     return rig->condition;
 }
 
+/* All pages, into rig->list. */
 static inline void rig_list(struct rig *rig)
 {
+    char all[sizeof(rig->list)] = "";
     struct wire_msg msg = {.id = WIRE_ID_session_list};
-    rig_call(rig, &msg);
+    rig->after[0] = '\0';
+    do {
+        char after[sizeof(rig->after)];
+        rig_keep(after, sizeof(after), span_cstr(rig->after));
+        msg.u.session_list.after = span_cstr(after);
+        rig_call(rig, &msg);
+        rig_note(all, sizeof(all), "%s", rig->list);
+    } while (rig->more);
+    rig_keep(rig->list, sizeof(rig->list), span_cstr(all));
 }
 
 #endif

@@ -1,0 +1,158 @@
+/* Binding, unbinding, conflicts, and the sweep of a dead holder's sessions. */
+#include "rig.h"
+
+#include "registry/lease.h"
+
+static const char *unbind(struct rig *rig, const char *jid, uint64_t sid, const char *holder)
+{
+    struct wire_msg msg = {.id = WIRE_ID_unbind};
+    msg.u.unbind = (struct wire_unbind){span_cstr(jid), sid, span_cstr(holder)};
+    rig_call(rig, &msg);
+    return rig->condition;
+}
+
+static void a_resource_is_made_when_none_is_asked_for(void **state)
+{
+    struct rig *rig = *state;
+    char first[256];
+    assert_string_equal(rig_bind(rig, "a@example.org", "", "edge-1"), "");
+    (void)snprintf(first, sizeof(first), "%s", rig->account);
+    assert_int_equal(strlen(first), strlen("a@example.org/") + 24);
+    assert_string_equal(rig_bind(rig, "a@example.org", "", "edge-1"), "");
+    assert_string_not_equal(first, rig->account);
+    assert_true(rig->sid != 0);
+}
+
+static void a_resource_asked_for_is_normalised_and_announced(void **state)
+{
+    struct rig *rig = *state;
+    char want[200];
+    assert_string_equal(rig_bind(rig, "a@example.org", "\xe2\x85\xa8 home", "edge-1"), "");
+    assert_string_equal(rig->account, "a@example.org/IX home");
+    (void)snprintf(want, sizeof(want), "changed a@example.org/IX home sid=%llx bound=1\n",
+                   (unsigned long long)rig->sid);
+    assert_string_equal(rig->sent, want);
+    rig_list(rig);
+    assert_string_equal(rig->list, "a@example.org/IX home\n");
+    assert_string_equal(rig_bind(rig, "a@example.org", "a\x07", "edge-1"), "bad-request");
+    assert_string_equal(rig_bind(rig, "example.org", "x", "edge-1"), "bad-request");
+    assert_string_equal(rig_bind(rig, "a@example.org", "x", ""), "bad-request");
+}
+
+static void the_older_session_goes_by_default(void **state)
+{
+    struct rig *rig = *state;
+    char want[400];
+    assert_string_equal(rig_bind(rig, "a@example.org", "desk", "edge-1"), "");
+    unsigned long long old = rig->sid;
+    rig->sent[0] = '\0';
+    assert_string_equal(rig_bind(rig, "a@example.org", "desk", "edge-2"), "");
+    (void)snprintf(want, sizeof(want),
+                   "changed a@example.org/desk sid=%llx bound=0\n"
+                   "end sid=%llx holder=edge-1 conflict\n"
+                   "changed a@example.org/desk sid=%llx bound=1\n",
+                   old, old, (unsigned long long)rig->sid);
+    assert_string_equal(rig->sent, want);
+    /* the loser's unbind does not take the winner away */
+    assert_string_equal(unbind(rig, "a@example.org/desk", old, "edge-1"), "");
+    rig_list(rig);
+    assert_string_equal(rig->list, "a@example.org/desk\n");
+}
+
+static void conflicts_are_refused_or_renamed_when_configured(void **state)
+{
+    struct rig *rig = *state;
+    assert_string_equal(rig_bind(rig, "a@example.org", "desk", "edge-1"), "");
+    rig_option(rig, "JACKDAW_SESSION_CONFLICT", "refuse");
+    assert_string_equal(rig_bind(rig, "a@example.org", "desk", "edge-1"), "conflict");
+    rig_option(rig, "JACKDAW_SESSION_CONFLICT", "rename");
+    assert_string_equal(rig_bind(rig, "a@example.org", "desk", "edge-1"), "");
+    assert_string_not_equal(rig->account, "a@example.org/desk");
+    assert_int_equal(rig->ends, 0);
+}
+
+static void an_account_has_a_limited_number_of_sessions(void **state)
+{
+    struct rig *rig = *state;
+    rig_option(rig, "JACKDAW_SESSION_MAX_SESSIONS", "2");
+    assert_string_equal(rig_bind(rig, "a@example.org", "", "edge-1"), "");
+    assert_string_equal(rig_bind(rig, "a@example.org", "x", "edge-1"), "");
+    uint64_t sid = rig->sid;
+    assert_string_equal(rig_bind(rig, "a@example.org", "", "edge-1"), "resource-constraint");
+    assert_string_equal(unbind(rig, "a@example.org/x", sid, "edge-1"), "");
+    assert_string_equal(rig_bind(rig, "a@example.org", "", "edge-1"), "");
+}
+
+static void without_redis_a_bind_gets_a_temporary_error(void **state)
+{
+    struct rig *rig = *state;
+    private_redis_kill(&rig->server);
+    assert_string_equal(rig_bind(rig, "a@example.org", "", "edge-1"), "resource-constraint");
+    assert_non_null(strstr(rig->text, "Try again soon"));
+    assert_string_equal(unbind(rig, "a@example.org/x", 1, "edge-1"), "resource-constraint");
+    private_redis_spawn(&rig->server);
+    rig_wait_ready(rig);
+    assert_string_equal(rig_bind(rig, "a@example.org", "", "edge-1"), "");
+}
+
+/* ---- the sweep ---- */
+
+static int sweep_setup(void **state)
+{
+    (void)setenv("JACKDAW_CLUSTER_LEASE", "1s", 1);
+    (void)setenv("JACKDAW_SESSION_SWEEP_INTERVAL", "50ms", 1);
+    return rig_setup(state);
+}
+
+static void the_sessions_of_a_dead_holder_are_swept_and_those_of_a_living_one_stay(void **state)
+{
+    struct rig *rig = *state;
+    enum { MANY = 250 };
+    char account[40];
+    struct registry_lease *alive =
+        registry_lease_new(rig->loop, rig->session->redis, "edge-2", 1000, NULL, NULL);
+    while (!registry_lease_is_held(alive)) {
+        loop_run_once(rig->loop, 1);
+    }
+    for (int i = 0; i < MANY; i++) {
+        (void)snprintf(account, sizeof(account), "u%d@example.org", i);
+        assert_string_equal(rig_bind(rig, account, "r", "edge-1"), "");
+    }
+    assert_string_equal(rig_bind(rig, "alive@example.org", "r", "edge-2"), "");
+    int before = rig->notices;
+    rig_until(rig, &rig->routes, MANY);
+    rig_until(rig, &rig->notices, before + MANY);
+    assert_int_equal(rig->ends, MANY);
+    rig_list(rig);
+    assert_string_equal(rig->list, "alive@example.org/r\n");
+    assert_string_equal(rig_bind(rig, "u1@example.org", "r", "edge-2"), "");
+    assert_int_equal(rig->routes, MANY);
+    registry_lease_free(alive);
+}
+
+static void a_sweep_that_no_router_takes_is_not_taken_for_done(void **state)
+{
+    struct rig *rig = *state;
+    assert_string_equal(rig_bind(rig, "a@example.org", "r", "edge-1"), "");
+    rig->is_router_full = true;
+    rig_wait_ms(rig, 2600);
+    assert_int_equal(rig->notices, 1);
+    assert_string_equal(rig_bind(rig, "b@example.org", "r", "edge-1"), "");
+}
+
+int main(void)
+{
+#define TEST(name)  cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+#define SWEEP(name) cmocka_unit_test_setup_teardown(name, sweep_setup, rig_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_resource_is_made_when_none_is_asked_for),
+        TEST(a_resource_asked_for_is_normalised_and_announced),
+        TEST(the_older_session_goes_by_default),
+        TEST(conflicts_are_refused_or_renamed_when_configured),
+        TEST(an_account_has_a_limited_number_of_sessions),
+        TEST(without_redis_a_bind_gets_a_temporary_error),
+        SWEEP(the_sessions_of_a_dead_holder_are_swept_and_those_of_a_living_one_stay),
+        SWEEP(a_sweep_that_no_router_takes_is_not_taken_for_done),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
