@@ -164,6 +164,8 @@ static void actor_join(struct actor *actor, const char *kind, const char *name)
         .announce_count = actor->line_count,
         .dial = t.dial,
         .dial_count = ROUTERS,
+        .hubs = t.dial,
+        .hub_count = ROUTERS,
         .linger_ms = 1,
         .peer_grace_ms = 500,
         .resend_ms = 200,
@@ -401,6 +403,42 @@ static void iqs_find_their_service_and_others_an_error(void **state)
     assert_non_null(strstr(t.last_xml, "service-unavailable"));
 }
 
+/* The notices of a session that has come and is available, as session and presence publish them. */
+static void publish_session(const char *jid, uint64_t sid, const char *holder)
+{
+    struct wire_msg session = {.id = WIRE_ID_session_changed};
+    struct wire_msg presence = {.id = WIRE_ID_presence_changed};
+
+    session.u.session_changed = (struct wire_session_changed){
+        .jid = span_cstr(jid), .sid = sid, .holder = span_cstr(holder), .epoch = 1, .bound = 1};
+    presence.u.presence_changed = (struct wire_presence_changed){
+        .jid = span_cstr(jid), .sid = sid, .available = 1, .priority_plus_128 = 128 + 10};
+    bus_notice(t.session.bus, &session);
+    bus_notice(t.session.bus, &presence);
+}
+
+static void notices_reach_all_routers(void **state)
+{
+    uint64_t end = clock_mono_ms() + 10000;
+    uint64_t n = 0;
+
+    (void)state;
+    /* From many users, so that both routers take part; all to u0. */
+    while (t.edge1.delivered < 2 * USERS && clock_mono_ms() < end) {
+        struct stanza stanza = {
+            .kind = STANZA_MESSAGE, .type = STANZA_NORMAL, .to = SPAN("u0@localhost")};
+        char from[64];
+
+        snprintf(from, sizeof(from), "u%u@localhost/r", (unsigned)(n++ % USERS));
+        stanza.from = span_cstr(from);
+        client_sends(n, &stanza);
+        wait_settled(10000);
+        if (n == USERS)
+            publish_session("u0@localhost/new", 900, "edge-1"); /* Redis does not have it */
+    }
+    assert_int_equal(t.edge1.delivered, 2 * USERS);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -410,6 +448,7 @@ int main(void)
         TEST(a_killed_router_loses_nothing),
         TEST(a_terminated_router_loses_nothing),
         TEST(iqs_find_their_service_and_others_an_error),
+        TEST(notices_reach_all_routers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
