@@ -15,6 +15,7 @@ import os
 import shlex
 import sys
 import time
+import traceback
 
 from play import script
 from play.client import Client, Failure, Frames, Stream
@@ -104,6 +105,8 @@ async def perform(path, setting, number, verbose):
         return "skip", str(skipped)
     except (Failure, ScriptError) as failure:
         trouble, outcome = str(failure), "FAIL"
+    except Exception:  # pylint: disable=broad-except  # one script must not end the others
+        trouble, outcome = traceback.format_exc(limit=-3), "FAIL"
     finally:
         await stage.end()
     if outcome == "FAIL" or verbose:

@@ -70,6 +70,13 @@ class Stream:
         return [element for element in found if element is not None]
 
 
+def is_optional(element):
+    """Whether a server may but need not send this: unavailable presence of a bare JID, the answer to
+    a probe of somebody without sessions (RFC 6121 section 4.3.2)."""
+    return (element.tag == "{%s}presence" % CLIENT and element.get("type") == "unavailable"
+            and "@" in element.get("from", "") and "/" not in element.get("from", ""))
+
+
 class Client:
     """A connection with its stream. Elements that came are kept until a line asks for them."""
 
@@ -95,7 +102,8 @@ class Client:
             while (text := await self.connection.receive()) is not None:
                 self._log("%s <- %s" % (self.name, text))
                 for element in self.framing.feed(text):
-                    self._queue.put_nowait(element)
+                    if not is_optional(element):
+                        self._queue.put_nowait(element)
         except (Failure, ElementTree.ParseError, ValueError) as error:
             self._log("%s <- (%s)" % (self.name, error))
         self._log("%s <- (the connection is closed)" % self.name)

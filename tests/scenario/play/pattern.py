@@ -4,8 +4,9 @@ A pattern is XML (in jabber:client unless it says otherwise) in which
   {any}    as a value or as all text: anything;   {any?} as an attribute's value: it may be absent
   {name}   a variable: its value when it has one, else what is there becomes its value
   {*}      in a tag: other attributes are allowed; between tags: other children and text are allowed
-Attributes and children may come in any order; white space between tags does not matter, nor does an
-xml:lang that the server gave a stanza (RFC 6120 section 4.7.4).
+Attributes and children may come in any order; white space between tags does not matter, nor does what
+a server may add everywhere: xml:lang (RFC 6120 section 4.7.4), and when presence is repeated to somebody
+new, when it was sent (RFC 6121 section 4.3.2).
 """
 
 import re
@@ -14,6 +15,7 @@ from xml.etree import ElementTree
 CLIENT = "jabber:client"
 STREAMS = "http://etherx.jabber.org/streams"
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+_SHOWN_DEPTH = 20
 _MORE_ATTRIBUTES = "more-attributes"
 _VARIABLE = re.compile(r"\{([A-Za-z][\w. /-]*\??)\}")
 
@@ -80,8 +82,12 @@ def _all_text(element):
     return (element.text or "") + "".join(child.tail or "" for child in element)
 
 
+def _is_added(parent, child):
+    return parent.tag == "{%s}presence" % CLIENT and child.tag == "{urn:xmpp:delay}delay"
+
+
 def _match_children(pattern, actual, variables, allows_more):
-    left = list(actual)
+    left = [child for child in actual if not _is_added(actual, child)]
     for wanted in pattern:
         reason = None
         for child in left:
@@ -137,5 +143,5 @@ def show(element, outer=CLIENT, depth=0):
     if len(element) == 0:
         return head + (">%s</%s>" % (text, name) if text else "/>")
     lines = [head + ">"] + ([("  " * (depth + 1)) + text] if text else [])
-    lines += [show(child, ns, depth + 1) for child in element]
+    lines += [show(child, ns, depth + 1) for child in element] if depth < _SHOWN_DEPTH else ["..."]
     return "\n".join(lines + ["  " * depth + "</%s>" % name])

@@ -377,7 +377,7 @@ class Stage:
 
     # ---- making friends ----
     async def _log_in_for_setup(self, account):
-        name = account + " (setup)"
+        name = account + " setup"
         await self.logs_in(name, account + "@localhost", "setup", None)
         await self.client(name).ask("get", "<query xmlns='jabber:iq:roster'/>", self.setting.patience)
         self.sends(name, "<presence/>")
@@ -388,7 +388,7 @@ class Stage:
         """`seeker` (an account) gets to see the presence of `target`."""
         push = ("<iq type='set' {*}><query xmlns='jabber:iq:roster' {*}>"
                 "<item jid='%s@localhost' subscription='%s' {*}>{*}</item></query></iq>")
-        seeker_client, target_client = seeker + " (setup)", target + " (setup)"
+        seeker_client, target_client = seeker + " setup", target + " setup"
         self.sends(seeker_client, "<presence type='subscribe' to='%s@localhost'/>" % target)
         await self.finally_receives(target_client, None,
                                     "<presence type='subscribe' {*}>{*}</presence>")
@@ -410,11 +410,11 @@ class Stage:
 
     async def _end_setup(self, *accounts):
         for account in accounts:
-            name = account + " (setup)"
+            name = account + " setup"
             self.sends(name, "<presence type='unavailable'/>")
             await self._drain(name)
         for account in accounts:
-            await self.leaves(account + " (setup)", None)
+            await self.leaves(account + " setup", None)
 
     async def are_contacts(self, one, other, _):
         """Both see each other's presence."""
@@ -473,8 +473,9 @@ class Stage:
             await self.perform(statement.block)
 
     async def _perform_one(self, statement):
+        words = pattern.substitute(statement.words, self.variables)
         for phrase, action in PHRASES:
-            found = phrase.fullmatch(statement.words)
+            found = phrase.fullmatch(words)
             if not found:
                 continue
             try:
