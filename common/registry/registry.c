@@ -191,9 +191,12 @@ void registry_bind(struct redis *redis, const struct registry_bind *bind, regist
 
 /* ---- unbinding ---- */
 
-/* The sid is the first field of a record: bytes 9 to 16, counted as Lua does. */
+/* The sid is the first field of a record: bytes 9 to 16, counted as Lua does. What presence has
+ * stored for the session goes with it. */
 static const struct redis_script unbind_script = {
     "registry_unbind",
+    "local p = redis.call('HGET', KEYS[2], ARGV[1]) "
+    "if p and string.sub(p, 9, 16) == ARGV[2] then redis.call('HDEL', KEYS[2], ARGV[1]) end "
     "local v = redis.call('HGET', KEYS[1], ARGV[1]) "
     "if v and string.sub(v, 9, 16) == ARGV[2] then "
     "return redis.call('HDEL', KEYS[1], ARGV[1]) end "
@@ -215,10 +218,13 @@ void registry_unbind(struct redis *redis, struct span full_jid, uint64_t sid, st
 {
     struct op *op = op_new(redis, arg);
     op->fn.done = fn;
+    struct span account = registry_bare(full_jid);
     struct span keys[] = {
-        redis_key(REDIS_KEY_sessions, registry_bare(full_jid), (struct span){0}, &op->arena)};
+        redis_key(REDIS_KEY_sessions, account, (struct span){0}, &op->arena),
+        redis_key(REDIS_KEY_presence, account, (struct span){0}, &op->arena),
+    };
     struct span args[] = {registry_resource(full_jid), registry_sid_bytes(sid, &op->arena)};
-    redis_run(redis, &unbind_script, &(struct redis_script_args){keys, 1, args, 2}, NULL, NULL);
+    redis_run(redis, &unbind_script, &(struct redis_script_args){keys, 2, args, 2}, NULL, NULL);
     redis_call(redis, on_done, op, SPAN("HDEL"), registry_index_key(holder, &op->arena),
                registry_sid(sid, &op->arena));
 }

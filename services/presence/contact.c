@@ -1,0 +1,48 @@
+/* Presence of own resources, to one contact. */
+#include "contact.h"
+
+#include "job.h"
+#include "states.h"
+
+size_t contact_send_available(struct job *job, const struct state *state, struct span to)
+{
+    size_t sent = 0;
+    for (size_t i = 0; i < state->count; i++) {
+        struct stanza stanza;
+        const struct state_session *session = &state->sessions[i];
+        if (state_is_available(session) &&
+            stanza_decode(session->stanza, job->arena, &stanza) == 0) {
+            job_forward(job, &stanza, &to, 1, false);
+            sent++;
+        }
+    }
+    return sent;
+}
+
+void contact_send_unavailable(struct job *job, const struct state *state, struct span to)
+{
+    for (size_t i = 0; i < state->count; i++) {
+        const struct state_session *session = &state->sessions[i];
+        if (state_is_available(session)) {
+            struct stanza stanza = {
+                .kind = STANZA_PRESENCE,
+                .type = STANZA_UNAVAILABLE,
+                .from = session->jid,
+            };
+            job_forward(job, &stanza, &to, 1, false);
+        }
+    }
+}
+
+void contact_cancel(struct job *job, const struct state *state, unsigned before, struct span to)
+{
+    if (before & STATE_FROM) {
+        contact_send_unavailable(job, state, to);
+    }
+    if (before & (STATE_TO | STATE_ASK)) {
+        job_send_bare(job, STANZA_UNSUBSCRIBE, to);
+    }
+    if (before & (STATE_FROM | STATE_PENDING)) {
+        job_send_bare(job, STANZA_UNSUBSCRIBED, to);
+    }
+}

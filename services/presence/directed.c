@@ -1,0 +1,85 @@
+/* Presence with `to`. */
+#include "directed.h"
+
+#include "presence.h"
+#include "redis/keys.h"
+
+#include <inttypes.h>
+
+/* A session that lives longer without directing presence anywhere has no such set any more. */
+#define LIFETIME_S "86400"
+
+static struct span key_of(struct job *job, uint64_t sid)
+{
+    return redis_key(REDIS_KEY_directed, job->account, arena_printf(job->arena, "%016" PRIx64, sid),
+                     job->arena);
+}
+
+/* ---- the set ---- */
+struct reading {
+    struct job *job;
+    struct directed *directed;
+};
+
+static void on_members(void *arg, const struct redis_reply *reply)
+{
+    struct reading *reading = arg;
+    struct directed *directed = reading->directed;
+    struct arena *arena = reading->job->arena;
+    size_t count = redis_count(reply);
+    directed->count = 0;
+    directed->jids = arena_calloc(arena, count + 1, sizeof(*directed->jids));
+    for (size_t i = 0; i < count; i++) {
+        directed->jids[directed->count++] = arena_copy(arena, redis_text(redis_at(reply, i)));
+    }
+    job_release(reading->job, !redis_failed(reply));
+}
+
+void directed_read(struct job *job, uint64_t sid, struct directed *directed)
+{
+    struct reading *reading = arena_calloc(job->arena, 1, sizeof(*reading));
+    reading->job = job;
+    reading->directed = directed;
+    job_hold(job);
+    redis_call(job->presence->redis, on_members, reading, SPAN("SMEMBERS"), key_of(job, sid));
+}
+
+static void on_written(void *arg, const struct redis_reply *reply)
+{
+    job_release(arg, !redis_failed(reply));
+}
+
+void directed_forget(struct job *job, uint64_t sid)
+{
+    job_hold(job);
+    redis_call(job->presence->redis, on_written, job, SPAN("DEL"), key_of(job, sid));
+}
+
+/* ---- the stanza ---- */
+/* Noted before it is sent: who gets it will hear when the session goes. */
+static void send(struct job *job)
+{
+    job_forward(job, &job->request->stanza, NULL, 0, false);
+    job_finish(job);
+}
+
+static void run(struct job *job)
+{
+    const struct stanza *stanza = &job->request->stanza;
+    struct redis *redis = job->presence->redis;
+    struct span key = key_of(job, job->request->origin_sid);
+    if (stanza->type == STANZA_AVAILABLE) {
+        job_hold(job);
+        redis_call(redis, on_written, job, SPAN("SADD"), key, stanza->to);
+        redis_call(redis, NULL, NULL, SPAN("EXPIRE"), key, SPAN(LIFETIME_S));
+    } else if (stanza->type == STANZA_UNAVAILABLE) {
+        job_hold(job);
+        redis_call(redis, on_written, job, SPAN("SREM"), key, stanza->to);
+    }
+    job_go(job, send);
+}
+
+void directed_out(void *ctx, struct service_request *request)
+{
+    job_start(ctx, request->account, request, run);
+}
