@@ -110,7 +110,7 @@ static void on_pipe_up(void *ctx, struct port *port, uint32_t pipe)
     if (bus->closing)
         return;
     if (endpoint_of(port))
-        bus_peer_endpoint_up(endpoint_of(port), pipe);
+        bus_peer_endpoint_up(endpoint_of(port), port, pipe);
     else if (is_notice_port(bus, port))
         bus_notice_pipe_up(bus, port);
 }
@@ -122,7 +122,7 @@ static void on_pipe_gone(void *ctx, struct port *port, uint32_t pipe)
     if (bus->closing)
         return;
     if (endpoint_of(port))
-        bus_peer_endpoint_gone(endpoint_of(port), pipe);
+        bus_peer_endpoint_gone(endpoint_of(port), port, pipe);
     else if (port == bus->listener)
         bus_peer_pipe_gone(bus, pipe);
 }
@@ -134,7 +134,7 @@ static struct bus_peer *peer_on(struct bus *bus, struct port *port, uint32_t pip
 
     if (!endpoint)
         return map64_get(&bus->peers_by_pipe, pipe);
-    if (endpoint->pipe != pipe || !endpoint->greeted)
+    if (endpoint->pipes[FRAME_LISTENS] != pipe || !endpoint->greeted)
         return NULL;
     return endpoint->peer;
 }
@@ -146,7 +146,7 @@ static void handle_hello(struct bus *bus, struct port *port, uint32_t pipe,
 
     if (!endpoint)
         bus_peer_hello_from_dialler(bus, pipe, &frame->u.hello);
-    else if (endpoint->pipe == pipe)
+    else if (endpoint->pipes[FRAME_LISTENS] == pipe)
         bus_peer_hello_from_listener(endpoint, &frame->u.hello);
 }
 
@@ -188,7 +188,6 @@ static void on_frame(void *ctx, struct port *port, uint32_t pipe, struct span by
         is_notice != (frame.type == FRAME_NOTICES)) {
         LOG_WARN("frame_not_understood", "bytes=%zu pipe=%u", bytes.len, pipe);
         metric_inc(METRIC_bus_malformed);
-        port_close_pipe(port, pipe);
         return;
     }
     if (is_notice)
@@ -241,6 +240,7 @@ static struct bus *make_bus(const struct bus_options *options)
     bus->instance = mem_strdup(options->instance);
     bus->boot = rand_u64();
     list_init(&bus->endpoints);
+    list_init(&bus->greetings);
     list_init(&bus->kinds);
     list_init(&bus->peers);
     list_init(&bus->gone);
@@ -277,9 +277,8 @@ static void on_hello_timer(void *arg)
 {
     struct bus_endpoint *endpoint = arg;
 
-    if (endpoint->pipe && !endpoint->greeted) {
-        bus_peer_endpoint_up(endpoint, endpoint->pipe);
-    } else if (!endpoint->pipe && !endpoint->complained) {
+    bus_peer_greet(endpoint);
+    if (!endpoint->greeted && !endpoint->complained) {
         endpoint->complained = true;
         LOG_WARN("peer_unreachable", "address=%s", endpoint->address);
     }
@@ -294,10 +293,14 @@ static int open_endpoint(struct bus *bus, const char *address, char *error, size
     endpoint->address = mem_strdup(address);
     loop_timer_init(&endpoint->hello_timer, bus->options.loop, on_hello_timer, endpoint);
     list_add_tail(&bus->endpoints, &endpoint->node);
-    endpoint->port = transport_open(bus->transport, PORT_REQ, endpoint);
-    if (!endpoint->port || port_dial(endpoint->port, address, &reason) != 0) {
-        snprintf(error, error_size, "cannot dial %s: %s", address, reason);
-        return -1;
+    for (int lane = FRAME_SPEAKS; lane <= FRAME_LISTENS; lane++) {
+        struct port *port = transport_open(bus->transport, PORT_REQ, endpoint);
+
+        if (!port || port_dial(port, address, &reason) != 0) {
+            snprintf(error, error_size, "cannot dial %s: %s", address, reason);
+            return -1;
+        }
+        endpoint->ports[lane] = port;
     }
     loop_timer_start(&endpoint->hello_timer, UNREACHABLE_MS, 0);
     return 0;
@@ -386,6 +389,7 @@ static void free_endpoints(struct bus *bus)
 static void free_now(struct bus *bus)
 {
     bool said = say_goodbye(bus);
+    struct list_node *greeting;
 
     bus_notice_close(bus);
     transport_free(bus->transport, said ? CLOSE_LINGER_MS : 0);
@@ -394,6 +398,8 @@ static void free_now(struct bus *bus)
     free_peers(&bus->gone);
     free_kinds(bus);
     free_endpoints(bus);
+    while ((greeting = list_pop(&bus->greetings)) != NULL)
+        mem_free(CONTAINER_OF(greeting, struct bus_greeting, node));
     map64_deinit(&bus->peers_by_pipe);
     map64_deinit(&bus->requests);
     arena_deinit(&bus->frame_arena);

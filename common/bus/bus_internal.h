@@ -35,7 +35,7 @@
 /* Frames with entries that are under way unconfirmed; a raw REP port drops what is beyond 64. */
 #define LINK_WINDOW 32
 /* A frame takes no further entry beyond this. */
-#define LINK_FRAME_BYTES (256u * 1024)
+#define LINK_FRAME_BYTES (64u * 1024)
 #define NAME_SIZE        (FRAME_NAME_MAX + 1)
 
 struct bus_notices;
@@ -118,8 +118,9 @@ struct bus_peer {
 
     struct bus_endpoint *endpoint; /* we dial it; NULL: it dials us */
     struct port *port;
-    uint32_t pipe; /* 0: away */
-    int32_t pid;   /* of its process, where known */
+    uint32_t pipe;      /* what we say goes here; 0: away */
+    uint32_t from_pipe; /* what it says comes from here */
+    int32_t pid;        /* of its process, where known */
     uint64_t local_link;
     uint64_t remote_link;
     uint64_t away_ms; /* since when */
@@ -133,18 +134,27 @@ struct bus_peer {
     struct loop_timer away_timer;
 };
 
-/* An address we dial. */
+/* An address we dial, once to speak and once to listen (transport.h says why). */
 struct bus_endpoint {
     struct list_node node; /* bus.endpoints */
     struct bus *bus;
     char *address;
-    struct port *port;
-    uint32_t pipe;       /* 0: not connected */
-    uint64_t hello_link; /* the link id in the hello on this pipe */
-    bool greeted;        /* it answered */
+    struct port *ports[2]; /* by enum frame_lane */
+    uint32_t pipes[2];     /* 0: not connected */
+    uint64_t hello_link;   /* the link id in our hello, 0: to be drawn */
+    bool greeted;          /* it answered on these pipes */
     struct bus_peer *peer;
     bool complained; /* that nobody is there */
+    uint32_t tries;  /* hellos without an answer */
     struct loop_timer hello_timer;
+};
+
+/* Half a hello: a dialler's pipe for one direction is there, the other one is not yet. */
+struct bus_greeting {
+    struct list_node node; /* bus.greetings */
+    uint64_t boot;
+    uint64_t link;
+    uint32_t pipes[2]; /* by enum frame_lane */
 };
 
 /* A call we made. */
@@ -180,6 +190,7 @@ struct bus {
     struct transport *transport;
     struct port *listener; /* NULL: does not listen */
     struct list_node endpoints;
+    struct list_node greetings;
     struct list_node kinds;
     struct list_node peers;
     struct list_node gone;      /* peers that are down but referred to */
@@ -209,9 +220,11 @@ int bus_encode(struct bus *bus, const struct wire_msg *msg);
 int bus_decode(struct bus *bus, struct span body, enum wire_kind kind, struct wire_msg *msg_out);
 
 /* ---- bus_peer.c ---- */
-void bus_peer_endpoint_up(struct bus_endpoint *endpoint, uint32_t pipe);
-void bus_peer_endpoint_gone(struct bus_endpoint *endpoint, uint32_t pipe);
-/* The pipe of a peer that dialled us is gone. */
+void bus_peer_endpoint_up(struct bus_endpoint *endpoint, const struct port *port, uint32_t pipe);
+void bus_peer_endpoint_gone(struct bus_endpoint *endpoint, const struct port *port, uint32_t pipe);
+/* Says hello (again) when both pipes are there. */
+void bus_peer_greet(struct bus_endpoint *endpoint);
+/* A pipe of a peer that dialled us is gone. */
 void bus_peer_pipe_gone(struct bus *bus, uint32_t pipe);
 void bus_peer_hello_from_dialler(struct bus *bus, uint32_t pipe, const struct frame_hello *hello);
 void bus_peer_hello_from_listener(struct bus_endpoint *endpoint, const struct frame_hello *hello);

@@ -16,6 +16,7 @@
 
 #define AWAY_FIRST_LOOK_MS 20
 #define AWAY_LOOK_MS       50
+#define HELLO_TRIES        5
 
 static void on_away_timer(void *arg);
 
@@ -177,17 +178,28 @@ static void announce_up(struct bus_peer *peer)
         bus->options.handlers.peer_up(bus->options.ctx, peer);
 }
 
+/* Both directions are off, whichever pipe broke. */
+static void leave_pipes(struct bus_peer *peer)
+{
+    bus_link_pause(peer);
+    if (!peer->endpoint) {
+        map64_remove(&peer->bus->peers_by_pipe, peer->pipe);
+        map64_remove(&peer->bus->peers_by_pipe, peer->from_pipe);
+    }
+    peer->pipe = 0;
+    peer->from_pipe = 0;
+}
+
 static void detach(struct bus_peer *peer)
 {
     loop_timer_stop(&peer->away_timer);
-    bus_link_pause(peer);
-    if (peer->pipe) {
-        map64_remove(&peer->bus->peers_by_pipe, peer->pipe);
+    if (peer->pipe)
         port_close_pipe(peer->port, peer->pipe);
-    }
-    if (peer->endpoint)
+    leave_pipes(peer);
+    if (peer->endpoint) {
         peer->endpoint->peer = NULL;
-    peer->pipe = 0;
+        peer->endpoint->hello_link = 0;
+    }
 }
 
 /* The bus is in order again before the user hears of it, because the user may do anything. */
@@ -263,32 +275,12 @@ static void on_away_timer(void *arg)
 
 static void go_away(struct bus_peer *peer)
 {
-    peer->pipe = 0;
+    leave_pipes(peer);
     peer->away_ms = bus_now_ms(peer->bus);
-    bus_link_pause(peer);
     loop_timer_start(&peer->away_timer, AWAY_FIRST_LOOK_MS, AWAY_LOOK_MS);
 }
 
-void bus_peer_pipe_gone(struct bus *bus, uint32_t pipe)
-{
-    struct bus_peer *peer = map64_remove(&bus->peers_by_pipe, pipe);
-
-    if (peer)
-        go_away(peer);
-}
-
-void bus_peer_endpoint_gone(struct bus_endpoint *endpoint, uint32_t pipe)
-{
-    if (endpoint->pipe != pipe)
-        return;
-    endpoint->pipe = 0;
-    loop_timer_stop(&endpoint->hello_timer);
-    if (endpoint->peer && endpoint->greeted)
-        go_away(endpoint->peer);
-    endpoint->greeted = false;
-}
-
-/* ---- hello ---- */
+/* ---- hello, the dialler's side ---- */
 
 static void send_hello(struct bus *bus, struct port *port, uint32_t pipe,
                        const struct frame_hello *ids)
@@ -310,36 +302,112 @@ static uint64_t fresh_link(void)
     return rand_u64() | 1;
 }
 
-/* Called again with the same pipe when no answer comes. */
-void bus_peer_endpoint_up(struct bus_endpoint *endpoint, uint32_t pipe)
+void bus_peer_greet(struct bus_endpoint *endpoint)
 {
     struct bus *bus = endpoint->bus;
     struct bus_peer *peer = endpoint->peer;
     struct frame_hello ids = {0};
 
-    if (endpoint->pipe != pipe) {
-        if (endpoint->pipe)
-            bus_peer_endpoint_gone(endpoint, endpoint->pipe);
-        endpoint->pipe = pipe;
-        endpoint->hello_link = peer ? peer->local_link : fresh_link();
+    if (!endpoint->pipes[FRAME_SPEAKS] || !endpoint->pipes[FRAME_LISTENS] || endpoint->greeted)
+        return;
+    if (++endpoint->tries > HELLO_TRIES) {
+        /* A connection may be dead without a sign: make new ones. */
+        endpoint->tries = 0;
+        for (int lane = FRAME_SPEAKS; lane <= FRAME_LISTENS; lane++)
+            port_close_pipe(endpoint->ports[lane], endpoint->pipes[lane]);
+        return;
     }
-    endpoint->complained = true;
+    if (!endpoint->hello_link)
+        endpoint->hello_link = fresh_link();
     ids.link = endpoint->hello_link;
-    if (peer && peer->local_link == ids.link) {
+    if (peer) {
         ids.your_link = peer->remote_link;
         ids.received = peer->in.received;
     }
-    send_hello(bus, endpoint->port, pipe, &ids);
+    for (int lane = FRAME_SPEAKS; lane <= FRAME_LISTENS; lane++) {
+        ids.lane = (enum frame_lane)lane;
+        send_hello(bus, endpoint->ports[lane], endpoint->pipes[lane], &ids);
+    }
     loop_timer_start(&endpoint->hello_timer, bus->options.resend_ms, 0);
 }
 
-static void attach(struct bus_peer *peer, struct port *port, uint32_t pipe)
+static enum frame_lane lane_of(const struct bus_endpoint *endpoint, const struct port *port)
+{
+    return port == endpoint->ports[FRAME_SPEAKS] ? FRAME_SPEAKS : FRAME_LISTENS;
+}
+
+void bus_peer_endpoint_gone(struct bus_endpoint *endpoint, const struct port *port, uint32_t pipe)
+{
+    enum frame_lane lane = lane_of(endpoint, port);
+
+    if (endpoint->pipes[lane] != pipe)
+        return;
+    endpoint->pipes[lane] = 0;
+    if (endpoint->peer && endpoint->greeted)
+        go_away(endpoint->peer);
+    endpoint->greeted = false;
+}
+
+void bus_peer_endpoint_up(struct bus_endpoint *endpoint, const struct port *port, uint32_t pipe)
+{
+    enum frame_lane lane = lane_of(endpoint, port);
+
+    if (endpoint->pipes[lane])
+        bus_peer_endpoint_gone(endpoint, port, endpoint->pipes[lane]);
+    endpoint->pipes[lane] = pipe;
+    bus_peer_greet(endpoint);
+}
+
+static void attach(struct bus_peer *peer, struct port *port, const uint32_t pipes[2])
 {
     peer->port = port;
-    peer->pipe = pipe;
-    peer->pid = port_pipe_pid(port, pipe);
+    peer->pipe = pipes[0];
+    peer->from_pipe = pipes[1];
+    peer->pid = port_pipe_pid(port, peer->pipe);
     loop_timer_stop(&peer->away_timer);
 }
+
+static void resume(struct bus_peer *peer, uint64_t received)
+{
+    if (bus_link_resume(peer, received) == 0)
+        return;
+    LOG_WARN("hello_impossible", "peer=%s", peer->instance);
+    port_close_pipe(peer->port, peer->pipe);
+}
+
+void bus_peer_hello_from_listener(struct bus_endpoint *endpoint, const struct frame_hello *hello)
+{
+    struct bus *bus = endpoint->bus;
+    struct bus_peer *peer = endpoint->peer;
+    bool is_new = false;
+
+    if (endpoint->greeted || hello->your_link != endpoint->hello_link ||
+        !endpoint->pipes[FRAME_SPEAKS])
+        return;
+    loop_timer_stop(&endpoint->hello_timer);
+    endpoint->greeted = true;
+    endpoint->complained = true;
+    endpoint->tries = 0;
+    if (peer && (peer->boot != hello->boot || peer->remote_link != hello->link)) {
+        bus_peer_down(peer, peer->boot == hello->boot ? "lost track of us" : "restarted");
+        if (bus->closing)
+            return;
+        peer = NULL;
+    }
+    if (!peer) {
+        is_new = true;
+        peer = make_peer(bus, hello);
+        peer->local_link = endpoint->hello_link = hello->your_link;
+        peer->endpoint = endpoint;
+        endpoint->peer = peer;
+    }
+    attach(peer, endpoint->ports[FRAME_SPEAKS], endpoint->pipes);
+    resume(peer, hello->received);
+    if (is_new)
+        announce_up(peer);
+}
+
+/* ---- hello, the listener's side ---- */
 
 static struct bus_peer *find_dialler(struct bus *bus, struct span instance)
 {
@@ -363,79 +431,108 @@ static bool is_same_link(const struct bus_peer *peer, const struct frame_hello *
 
 static void answer_hello(struct bus_peer *peer, uint64_t received)
 {
-    const struct frame_hello ids = {
-        .link = peer->local_link, .your_link = peer->remote_link, .received = peer->in.received};
+    const struct frame_hello ids = {.lane = FRAME_LISTENS,
+                                    .link = peer->local_link,
+                                    .your_link = peer->remote_link,
+                                    .received = peer->in.received};
 
     send_hello(peer->bus, peer->port, peer->pipe, &ids);
-    if (bus_link_resume(peer, received) != 0)
-        port_close_pipe(peer->port, peer->pipe);
+    resume(peer, received);
 }
 
-static void move_to_pipe(struct bus_peer *peer, uint32_t pipe)
+/* We speak where the dialler listens. */
+static void move_to_pipes(struct bus_peer *peer, const uint32_t lanes[2])
 {
     struct bus *bus = peer->bus;
+    const uint32_t pipes[2] = {lanes[FRAME_LISTENS], lanes[FRAME_SPEAKS]};
 
-    if (peer->pipe && peer->pipe != pipe) {
-        map64_remove(&bus->peers_by_pipe, peer->pipe);
-        port_close_pipe(peer->port, peer->pipe);
-    }
-    attach(peer, bus->listener, pipe);
-    map64_put(&bus->peers_by_pipe, pipe, peer);
+    if (peer->pipe)
+        leave_pipes(peer);
+    attach(peer, bus->listener, pipes);
+    map64_put(&bus->peers_by_pipe, peer->pipe, peer);
+    map64_put(&bus->peers_by_pipe, peer->from_pipe, peer);
 }
 
-void bus_peer_hello_from_dialler(struct bus *bus, uint32_t pipe, const struct frame_hello *hello)
+static void greet_dialler(struct bus *bus, const uint32_t lanes[2], const struct frame_hello *hello)
 {
     struct bus_peer *peer = find_dialler(bus, hello->instance);
-    struct bus_peer *there = map64_get(&bus->peers_by_pipe, pipe);
 
-    if (there && (there != peer || !is_same_link(peer, hello))) {
-        LOG_WARN("second_hello", "peer=%s says=%.*s", there->instance, SPAN_ARG(hello->instance));
-        port_close_pipe(bus->listener, pipe);
-        return;
-    }
     if (peer && is_same_link(peer, hello)) {
-        move_to_pipe(peer, pipe);
+        move_to_pipes(peer, lanes);
         answer_hello(peer, hello->received);
         return;
     }
-    if (peer)
+    if (peer) {
+        /* It may be on the same pipes: a hello that nng still had from an earlier connection came
+         * first. */
+        if (peer->pipe == lanes[FRAME_LISTENS])
+            leave_pipes(peer);
         bus_peer_down(peer, peer->boot == hello->boot ? "lost track of us" : "restarted");
+    }
     if (bus->closing)
         return;
     peer = make_peer(bus, hello);
     peer->local_link = fresh_link();
-    move_to_pipe(peer, pipe);
+    move_to_pipes(peer, lanes);
     answer_hello(peer, 0); /* what it had of us in an earlier life does not count */
     announce_up(peer);
 }
 
-void bus_peer_hello_from_listener(struct bus_endpoint *endpoint, const struct frame_hello *hello)
+static struct bus_greeting *greeting_of(struct bus *bus, const struct frame_hello *hello)
 {
-    struct bus *bus = endpoint->bus;
-    struct bus_peer *peer = endpoint->peer;
+    struct bus_greeting *greeting;
 
-    if (endpoint->greeted || hello->your_link != endpoint->hello_link)
-        return;
-    loop_timer_stop(&endpoint->hello_timer);
-    endpoint->greeted = true;
-    if (peer && (peer->boot != hello->boot || peer->remote_link != hello->link)) {
-        bus_peer_down(peer, peer->boot == hello->boot ? "lost track of us" : "restarted");
-        if (bus->closing)
-            return;
-        peer = NULL;
+    LIST_FOREACH(node, &bus->greetings)
+    {
+        greeting = CONTAINER_OF(node, struct bus_greeting, node);
+        if (greeting->boot == hello->boot && greeting->link == hello->link)
+            return greeting;
     }
-    if (peer) {
-        attach(peer, endpoint->port, endpoint->pipe);
-        if (bus_link_resume(peer, hello->received) != 0)
-            port_close_pipe(peer->port, peer->pipe);
+    greeting = mem_calloc(1, sizeof *greeting);
+    greeting->boot = hello->boot;
+    greeting->link = hello->link;
+    list_add_tail(&bus->greetings, &greeting->node);
+    return greeting;
+}
+
+static void end_greeting(struct bus_greeting *greeting)
+{
+    list_remove(&greeting->node);
+    mem_free(greeting);
+}
+
+/* The hello comes on both pipes, in any order; it counts when it has come on both. */
+void bus_peer_hello_from_dialler(struct bus *bus, uint32_t pipe, const struct frame_hello *hello)
+{
+    struct bus_peer *there = map64_get(&bus->peers_by_pipe, pipe);
+    struct bus_greeting *greeting;
+    uint32_t lanes[2];
+
+    if (there && !span_is(hello->instance, there->instance)) {
+        LOG_WARN("second_hello", "peer=%s says=%.*s", there->instance, SPAN_ARG(hello->instance));
         return;
     }
-    peer = make_peer(bus, hello);
-    peer->local_link = endpoint->hello_link;
-    peer->endpoint = endpoint;
-    endpoint->peer = peer;
-    attach(peer, endpoint->port, endpoint->pipe);
-    if (bus_link_resume(peer, hello->received) != 0)
-        port_close_pipe(peer->port, peer->pipe);
-    announce_up(peer);
+    greeting = greeting_of(bus, hello);
+    greeting->pipes[hello->lane] = pipe;
+    if (!greeting->pipes[FRAME_SPEAKS] || !greeting->pipes[FRAME_LISTENS])
+        return;
+    memcpy(lanes, greeting->pipes, sizeof lanes);
+    end_greeting(greeting);
+    if (lanes[0] != lanes[1])
+        greet_dialler(bus, lanes, hello);
+}
+
+void bus_peer_pipe_gone(struct bus *bus, uint32_t pipe)
+{
+    struct bus_peer *peer = map64_get(&bus->peers_by_pipe, pipe);
+
+    if (peer)
+        go_away(peer);
+    LIST_FOREACH_SAFE(node, &bus->greetings)
+    {
+        struct bus_greeting *greeting = CONTAINER_OF(node, struct bus_greeting, node);
+
+        if (greeting->pipes[0] == pipe || greeting->pipes[1] == pipe)
+            end_greeting(greeting);
+    }
 }

@@ -1,6 +1,6 @@
 /* The frame codec. Layouts, all after u32 magic, u8 version, u8 type:
  *
- *   HELLO    u64 boot, link, your_link, received; str kind, instance; u32 count, str ...
+ *   HELLO    u8 lane; u64 boot, link, your_link, received; str kind, instance; u32 count, str ...
  *   DATA     u64 link, received, first; u32 count (top bit: gap); entries
  *   BYE      u64 link
  *   NOTICES  sections
@@ -40,6 +40,7 @@ static void put_str(struct span s, struct buf *out)
 void frame_write_hello(const struct frame_hello *hello, struct buf *out)
 {
     put_head(FRAME_HELLO, out);
+    buf_append_u8(out, (uint8_t)hello->lane);
     buf_append_u64(out, hello->boot);
     buf_append_u64(out, hello->link);
     buf_append_u64(out, hello->your_link);
@@ -213,14 +214,16 @@ static int decode_hello(struct span in, struct arena *arena, struct frame *frame
 {
     struct frame_hello *hello = &frame_out->u.hello;
     struct span *lines;
+    uint64_t lane;
 
-    if (!take_u64(&in, &hello->boot) || !take_u64(&in, &hello->link) ||
-        !take_u64(&in, &hello->your_link) || !take_u64(&in, &hello->received) ||
-        !take_name(&in, &hello->kind) || !take_name(&in, &hello->instance) ||
-        !take_u32(&in, &hello->announce_count))
+    if (!take_integer(&in, 1, &lane) || lane > FRAME_LISTENS || !take_u64(&in, &hello->boot) ||
+        !take_u64(&in, &hello->link) || !take_u64(&in, &hello->your_link) ||
+        !take_u64(&in, &hello->received) || !take_name(&in, &hello->kind) ||
+        !take_name(&in, &hello->instance) || !take_u32(&in, &hello->announce_count))
         return -1;
     if (hello->link == 0 || hello->announce_count > FRAME_ANNOUNCE_MAX)
         return -1;
+    hello->lane = (enum frame_lane)lane;
     lines = arena_alloc(arena, hello->announce_count * sizeof *lines);
     for (uint32_t i = 0; i < hello->announce_count; i++) {
         if (!take_str(&in, &lines[i]))

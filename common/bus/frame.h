@@ -21,11 +21,15 @@
 #define FRAME_ENTRY_BYTES  13   /* what an entry costs beyond its body */
 #define FRAME_DATA_BYTES   34   /* what a DATA frame costs beyond its entries */
 
+/* What the dialler will do on this pipe: each direction of a conversation has a pipe of its own. */
+enum frame_lane { FRAME_SPEAKS, FRAME_LISTENS };
+
 enum frame_type { FRAME_HELLO = 1, FRAME_DATA, FRAME_BYE, FRAME_NOTICES };
 
 /* The link ids name the two ends' memory of the conversation: whoever forgot makes a new one, and
  * the other side sees that what was under way is lost. */
 struct frame_hello {
+    enum frame_lane lane;
     uint64_t boot;      /* of the speaker's process */
     uint64_t link;      /* the speaker's end */
     uint64_t your_link; /* the hearer's end as the speaker knows it; 0: not known */

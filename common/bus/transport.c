@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "loop/timer.h"
 #include "loop/wake.h"
 #include "metric/metric.h"
 
@@ -15,18 +16,23 @@
 #include <nng/supplemental/util/platform.h>
 #include <nng/transport/ipc/ipc.h>
 #include <pthread.h>
+#include <stdlib.h>
 
 #define RECONNECT_MIN_MS 50
 #define RECONNECT_MAX_MS 500
 /* The last (here: only) word of the backtrace header of a request has its top bit set. */
 #define REQUEST_ID 0x80000000u
 
-enum event_type { EVENT_PIPE_UP, EVENT_PIPE_GONE, EVENT_FRAME };
+/* A sign of life of the thread that takes down pipes must come within so many ticks of a timer. */
+#define REAPER_TICK_MS 1000
+#define REAPER_TICKS   15
+
+enum event_type { EVENT_PIPE_UP, EVENT_PIPE_GONE, EVENT_FRAME, EVENT_REAPER_ALIVE };
 
 struct event {
     struct event *next;
     enum event_type type;
-    struct port *port;
+    struct port *port; /* NULL: EVENT_REAPER_ALIVE */
     uint32_t pipe;
     int32_t pid;
     nng_msg *msg;
@@ -53,6 +59,8 @@ struct transport {
     pthread_mutex_t lock; /* over the queue */
     struct event *first;
     struct event **last;
+    struct loop_timer reaper_timer; /* runs while a sign of life is awaited */
+    unsigned reaper_ticks;
 };
 
 /* How each role is opened, and the depth of its queues. A raw socket's send queue is short: what
@@ -71,14 +79,12 @@ static const struct {
 
 /* ---- on nng's threads ---- */
 
-static void post_event(struct port *port, struct event event)
+static void post_event(struct transport *transport, struct event event)
 {
-    struct transport *transport = port->transport;
     struct event *copy = mem_alloc(sizeof *copy);
     bool was_empty;
 
     *copy = event;
-    copy->port = port;
     copy->next = NULL;
     pthread_mutex_lock(&transport->lock);
     was_empty = transport->first == NULL;
@@ -99,9 +105,10 @@ static void on_receive(void *arg)
         return;
     msg = nng_aio_get_msg(port->receive);
     nng_aio_set_msg(port->receive, NULL);
-    post_event(port, (struct event){.type = EVENT_FRAME,
-                                    .pipe = (uint32_t)nng_pipe_id(nng_msg_get_pipe(msg)),
-                                    .msg = msg});
+    post_event(port->transport, (struct event){.port = port,
+                                               .type = EVENT_FRAME,
+                                               .pipe = (uint32_t)nng_pipe_id(nng_msg_get_pipe(msg)),
+                                               .msg = msg});
     nng_recv_aio(port->socket, port->receive);
 }
 
@@ -109,17 +116,61 @@ static void on_receive(void *arg)
  * for frames that come out of nng's queues after its end; those are dropped on the loop. */
 static void on_pipe(nng_pipe pipe, nng_pipe_ev what, void *arg)
 {
+    struct port *port = arg;
+    bool is_up = what == NNG_PIPE_EV_ADD_PRE;
     uint64_t pid = 0;
 
-    if (what == NNG_PIPE_EV_ADD_PRE && nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_PID, &pid) != 0)
+    if (is_up && nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_PID, &pid) != 0)
         pid = 0;
-    post_event(arg,
-               (struct event){.type = what == NNG_PIPE_EV_ADD_PRE ? EVENT_PIPE_UP : EVENT_PIPE_GONE,
-                              .pipe = (uint32_t)nng_pipe_id(pipe),
-                              .pid = (int32_t)pid});
+    post_event(port->transport, (struct event){.type = is_up ? EVENT_PIPE_UP : EVENT_PIPE_GONE,
+                                               .port = port,
+                                               .pipe = (uint32_t)nng_pipe_id(pipe),
+                                               .pid = (int32_t)pid});
+}
+
+/* The reaper frees our probe (see check_reaper): it lives. */
+static void on_probe_reaped(nng_aio *probe, void *arg, int reason)
+{
+    post_event(arg, (struct event){.type = EVENT_REAPER_ALIVE});
+    nng_aio_finish(probe, reason);
 }
 
 /* ---- on the loop ---- */
+
+static void on_reaper_timer(void *arg)
+{
+    struct transport *transport = arg;
+
+    /* Ticks, not time: a process that was stopped for a while must not blame the reaper. */
+    if (++transport->reaper_ticks < REAPER_TICKS)
+        return;
+    LOG_ERROR("nng_reaper_hangs", "what=\"connections can no longer be closed or opened\"");
+    abort();
+}
+
+/* After a pipe is gone: does the thread that takes down pipes still run? An operation of our own is
+ * given to it to free, which calls the operation's cancel function. */
+static void check_reaper(struct transport *transport)
+{
+    nng_aio *probe;
+
+    if (loop_timer_is_active(&transport->reaper_timer) || nng_aio_alloc(&probe, NULL, NULL) != 0)
+        return;
+    if (!nng_aio_begin(probe)) {
+        nng_aio_free(probe);
+        return;
+    }
+    transport->reaper_ticks = 0;
+    loop_timer_start(&transport->reaper_timer, REAPER_TICK_MS, REAPER_TICK_MS);
+    nng_aio_defer(probe, on_probe_reaped, transport);
+    nng_aio_reap(probe);
+}
+
+static void handle_reaper_alive(struct transport *transport, const struct event *event)
+{
+    (void)event;
+    loop_timer_stop(&transport->reaper_timer);
+}
 
 static void handle_pipe_up(struct transport *transport, const struct event *event)
 {
@@ -136,6 +187,7 @@ static void handle_pipe_gone(struct transport *transport, const struct event *ev
 
     if (!pipe)
         return;
+    check_reaper(transport);
     transport->options.handlers->pipe_gone(transport->options.ctx, event->port, event->pipe);
     mem_free(map64_remove(&event->port->pipes, event->pipe));
 }
@@ -154,6 +206,7 @@ static void (*const event_handlers[])(struct transport *, const struct event *) 
     [EVENT_PIPE_UP] = handle_pipe_up,
     [EVENT_PIPE_GONE] = handle_pipe_gone,
     [EVENT_FRAME] = handle_frame,
+    [EVENT_REAPER_ALIVE] = handle_reaper_alive,
 };
 
 static struct event *take_events(struct transport *transport)
@@ -203,6 +256,7 @@ struct transport *transport_new(const struct transport_options *options)
     pthread_mutex_init(&transport->lock, NULL);
     transport->last = &transport->first;
     transport->wake = loop_wake_new(options->loop, on_wake, transport);
+    loop_timer_init(&transport->reaper_timer, options->loop, on_reaper_timer, transport);
     return transport;
 }
 
@@ -226,12 +280,35 @@ static void free_port(struct port *port)
     mem_free(port);
 }
 
+/* A probe that is under way refers to us. */
+static void await_reaper(struct transport *transport)
+{
+    unsigned waited_ms = 0;
+
+    while (loop_timer_is_active(&transport->reaper_timer) && waited_ms++ < REAPER_TICK_MS) {
+        struct event *event = take_events(transport);
+
+        while (event) {
+            struct event *next = event->next;
+
+            if (event->type == EVENT_REAPER_ALIVE)
+                handle_reaper_alive(transport, event);
+            free_event(event);
+            event = next;
+        }
+        if (loop_timer_is_active(&transport->reaper_timer))
+            nng_msleep(1);
+    }
+}
+
 void transport_free(struct transport *transport, uint32_t linger_ms)
 {
     struct event *event;
 
     if (linger_ms > 0)
         nng_msleep((nng_duration)linger_ms);
+    await_reaper(transport);
+    loop_timer_stop(&transport->reaper_timer);
     LIST_FOREACH(node, &transport->ports)
     close_port(CONTAINER_OF(node, struct port, node));
     event = take_events(transport);

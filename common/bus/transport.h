@@ -5,6 +5,14 @@
  * one-request-one- answer state: either side may send a frame at any time, so the pair is a two-way
  * channel of frames. A listener addresses a pipe. PUB and SUB carry notices.
  *
+ * A conversation uses two pipes, one per direction, because of a fault in nng 1.5.2 (transports ipc
+ * and tcp): when a pipe is closed, say because a write failed, in the moment between the two reads
+ * of a message that comes in on it, that read is never finished and the thread that takes down
+ * pipes waits for it for ever. On a pipe that carries frames one way only, what closes it is the
+ * read itself. For the same reason a pipe is closed only by the end that speaks on it. Should that
+ * thread hang all the same (no pipe would ever be taken down or dialled again), the process ends
+ * for its supervisor to start it anew: see check_reaper in transport.c.
+ *
  * One receive is posted per port; its callback, on a thread of nng, puts the message in a queue and
  * wakes the loop only when the queue was empty. Sending never blocks and is never confirmed here.
  */
@@ -55,7 +63,7 @@ int port_listen(struct port *port, const char *address, const char **reason_out)
 int port_dial(struct port *port, const char *address, const char **reason_out);
 /* Sends one frame (copied); `pipe` matters to PORT_REP only. 0, or -1 when the way is full now. */
 int port_send(struct port *port, uint32_t pipe, struct span frame);
-/* Breaks a connection; pipe_gone follows. */
+/* Breaks a connection that we speak on; pipe_gone follows. */
 void port_close_pipe(struct port *port, uint32_t pipe);
 /* The process at the other end where the kernel knows it (ipc), else 0. */
 int32_t port_pipe_pid(const struct port *port, uint32_t pipe);
