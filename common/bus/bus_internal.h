@@ -38,7 +38,6 @@
 #define LINK_FRAME_BYTES (64u * 1024)
 #define NAME_SIZE        (FRAME_NAME_MAX + 1)
 
-struct bus_notices;
 struct bus_endpoint;
 
 /* Entries of one hash that are unsettled: as long as there are any, all go to one peer, in order.
@@ -180,6 +179,21 @@ struct bus_call {
     struct list_node node; /* bus.calls_in */
     struct bus_peer *peer;
     uint64_t handle;
+};
+
+/* Notices, ours and others'. */
+struct bus_notices {
+    struct port *out; /* PUB, NULL: publishes nothing */
+    struct port *in;  /* SUB, NULL: hears nothing */
+    uint64_t next;    /* number of our next notice */
+    uint32_t said_count;
+    struct buf said;     /* our own messages, not yet sent */
+    struct buf sections; /* of others, to pass on */
+    uint64_t flushed_ms;
+    struct loop_task flush_task;
+    struct loop_timer flush_timer;
+    struct loop_timer repeat_timer;
+    struct map publishers; /* instance -> struct publisher */
 };
 
 struct bus {

@@ -28,20 +28,6 @@ struct publisher {
     uint64_t next; /* number of the next notice */
 };
 
-struct bus_notices {
-    struct port *out; /* PUB, NULL: publishes nothing */
-    struct port *in;  /* SUB, NULL: hears nothing */
-    uint64_t next;    /* number of our next notice */
-    uint32_t said_count;
-    struct buf said;     /* our own messages, not yet sent */
-    struct buf sections; /* of others, to pass on */
-    uint64_t flushed_ms;
-    struct loop_task flush_task;
-    struct loop_timer flush_timer;
-    struct loop_timer repeat_timer;
-    struct map publishers; /* instance -> struct publisher */
-};
-
 /* ---- addresses ---- */
 
 /* `base` with a suffix, or for TCP with the port `step` higher. -1 when that is no address. */
