@@ -230,7 +230,7 @@ static void names_and_nonsense_are_no_addresses(void **state)
 static void a_stale_socket_file_is_replaced_a_live_one_is_not(void **state)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char text[128];
+    char text[64];
     struct tcp_listen_options options = {.address = text, .on_accept = on_accept};
 
     (void)state;
