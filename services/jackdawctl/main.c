@@ -6,7 +6,7 @@
  * Configuration: [cluster] sessions; the same file and environment as the daemons.
  * Failure: without a session daemon it says which addresses it tried and exits with 69.
  */
-#include "base/assert.h"
+#include "base/log.h"
 #include "base/rand.h"
 #include "conf/conf.h"
 #include "ctl.h"
@@ -77,6 +77,7 @@ int main(int argc, char **argv)
     const char *config = getenv("JACKDAW_CONFIG");
     int at = ctl_options(&ctl, argc, argv, &config);
     int code;
+    log_open("jackdawctl", "", LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT);
     if (at < 0)
         return at == CTL_HELP ? usage(stdout, CTL_OK) : usage(stderr, CTL_USAGE);
     code = run(&ctl, config, argv + 1, at);
