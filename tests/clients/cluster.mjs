@@ -25,9 +25,9 @@ export const edge = (addresses, n) => addresses[n % addresses.length];
 export const page = (n) => edge(plain, n).replace(/^ws/, 'http').replace(/\/[^/]*$/, '');
 
 /** Makes an account with a name nobody has yet; returns { name, jid, password }. */
-export async function makeAccount(stem) {
+export async function makeAccount(stem, password = `pass word ${stem} é`) {
   const name = `${stem}-${Date.now().toString(36)}${Math.floor(Math.random() * 1e6).toString(36)}`;
-  const account = { name, jid: `${name}@${domain}`, password: `pass word ${name} é` };
+  const account = { name, jid: `${name}@${domain}`, password };
   const adding = run('bash', ['-c', `${process.env.CLUSTER_CTL} user add "$0"`, account.jid]);
   adding.child.stdin.end(`${account.password}\n`);
   await adding;

@@ -32,7 +32,7 @@ function logInThere({ address, jid, password }) {
 }
 
 test('Strophe 1.1 with the older framing chats with xmpp.js', async () => {
-  const [old, young] = await Promise.all([makeAccount('old'), makeAccount('young')]);
+  const [old, young] = await Promise.all([makeAccount('old', 'ASCII is all it can'), makeAccount('young')]);
   const page = await browser.newPage();
   await page.addScriptTag({ path: library });
   await page.evaluate(logInThere, { address: edge(plain, 0), jid: old.jid, password: old.password });
