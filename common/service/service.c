@@ -289,17 +289,21 @@ static void send_forward(struct service *service, const struct service_forward *
 void service_forward(struct service *service, const struct service_forward *forward)
 {
     ASSERT(!span_is_empty(forward->stanza->from));
-    send_forward(service, forward, jid_bare(forward->stanza->from));
+    send_forward(service, forward,
+                 span_is_empty(forward->via) ? jid_bare(forward->stanza->from) : forward->via);
 }
 
 /* ---- answers ---- */
 
 void service_reply(struct service_request *request, const struct stanza *reply)
 {
-    struct service_forward forward = {.stanza = reply, .request = request};
-    struct span owner = span_is_empty(reply->from) ? request->account : jid_bare(reply->from);
+    struct stanza named = *reply;
+    struct service_forward forward = {.stanza = &named, .request = request};
 
-    send_forward(request->service, &forward, owner);
+    /* What had no `to` was for the sender's account. */
+    if (span_is_empty(named.from))
+        named.from = request->account;
+    service_forward(request->service, &forward);
     work_end(request);
 }
 

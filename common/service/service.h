@@ -126,13 +126,15 @@ struct service_forward {
     const struct stanza *stanza;
     const struct span *recipients; /* bare or full JIDs (bus/wire.def, forward); none: stanza->to */
     size_t recipient_count;
+    struct span via;                 /* bare JID whose router takes it; empty: the sender's */
     bool inbound;                    /* WIRE_FORWARD_INBOUND: hand it to the recipient's service */
     struct service_request *request; /* not settled before this is, or NULL */
     service_sent_fn *sent;           /* or NULL */
     void *arg;
 };
-/* Sends it through the router that owns the sender's bare JID (stanza->from must not be empty).
- * Copies everything. Never fails: what a full backlog refuses is kept and sent later, in order. */
+/* Sends it through one router, so that what goes the same way keeps its order. stanza->from must
+ * not be empty. Copies everything. Never fails: what a full backlog refuses is kept and sent later,
+ * in order. */
 void service_forward(struct service *service, const struct service_forward *forward);
 
 #endif

@@ -58,7 +58,8 @@ static void write_bind(const struct stream *stream, struct buf *out)
     (void)stream;
     buf_append_cstr(out, "<bind xmlns='" NS_BIND "'/>"
                          "<session xmlns='" NS_SESSION "'><optional/></session>"
-                         "<ver xmlns='" NS_ROSTERVER "'/>");
+                         "<ver xmlns='" NS_ROSTERVER "'/>"
+                         "<sub xmlns='" NS_SUB_PREAPPROVAL "'/>");
 }
 
 /* In the order they are written. */

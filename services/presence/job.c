@@ -185,6 +185,11 @@ void job_error(struct job *job, const char *condition, const char *text)
     job_end(job);
 }
 
+void job_leave(struct job *job)
+{
+    job_end(job);
+}
+
 void job_free_all(struct presence *presence)
 {
     struct map_cursor at = {0};
@@ -208,9 +213,38 @@ void job_forward(struct job *job, const struct stanza *stanza, const struct span
         .stanza = stanza,
         .recipients = recipients,
         .recipient_count = count,
+        .via = job->account,
         .inbound = inbound,
         .request = job->request,
     };
+    service_forward(job->presence->service, &forward);
+}
+
+/* What follows a forward; in the request's arena. */
+struct sequel {
+    struct presence *presence;
+    struct service_request *request;
+    job_fn *next;
+};
+
+static void on_sent(void *arg)
+{
+    struct sequel *sequel = arg;
+    job_start(sequel->presence, sequel->request->account, sequel->request, sequel->next);
+}
+
+void job_forward_then(struct job *job, const struct stanza *stanza, job_fn *next)
+{
+    struct sequel *sequel = arena_calloc(job->arena, 1, sizeof(*sequel));
+    struct service_forward forward = {
+        .stanza = stanza,
+        .via = job->account,
+        .inbound = true,
+        .sent = on_sent,
+        .arg = sequel,
+    };
+    ASSERT(job->request);
+    *sequel = (struct sequel){job->presence, job->request, next};
     service_forward(job->presence->service, &forward);
 }
 

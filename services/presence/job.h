@@ -55,12 +55,17 @@ void job_go(struct job *job, job_fn *then);
 void job_finish(struct job *job);
 void job_result(struct job *job, struct span payload);
 void job_error(struct job *job, const char *condition, const char *text);
+/* Ends the job but leaves its request without an answer: another job will go on with it. */
+void job_leave(struct job *job);
 
 /* ---- sending on behalf of the account ---- */
 /* `stanza` to `recipients` (none: to its own `to`); with `inbound` the recipients' service gets it.
  * The request is not settled before the router has it. */
 void job_forward(struct job *job, const struct stanza *stanza, const struct span *recipients,
                  size_t count, bool inbound);
+/* As job_forward to the stanza's own `to`, for its service, and has `next` run as a new job for the
+ * same request when the recipient's service has dealt with it. Followed by job_leave. */
+void job_forward_then(struct job *job, const struct stanza *stanza, job_fn *next);
 /* An empty presence of that type from the bare account to the bare `to`, for its service. */
 void job_send_bare(struct job *job, enum stanza_type type, struct span to);
 

@@ -31,12 +31,20 @@ static int64_t client_version(struct job *job)
     return (int64_t)version;
 }
 
+/* The result, without its payload. From the account by name: that is who answers, and the pushes
+ * that follow take the same way behind it. */
+static void make_result(struct job *job, struct stanza *reply_out)
+{
+    stanza_make_result(&job->request->stanza, (struct span){0}, job->arena, reply_out);
+    reply_out->from = job->account;
+}
+
 /* An empty result, then the items changed since, one push each (section 2.6.3). */
 static void answer_delta(struct job *job, const struct roster *roster)
 {
     struct span to = job->request->stanza.from;
     struct stanza reply;
-    stanza_make_result(&job->request->stanza, (struct span){0}, job->arena, &reply);
+    make_result(job, &reply);
     job_forward(job, &reply, NULL, 0, false);
     for (size_t i = 0; i < roster->count; i++) {
         push_item_to(job, to, &roster->items[i], roster->version);
@@ -53,7 +61,7 @@ static void answer_whole(struct job *job, struct roster *roster)
             roster->items[listed++] = roster->items[i];
         }
     }
-    stanza_make_result(&job->request->stanza, (struct span){0}, job->arena, &reply);
+    make_result(job, &reply);
     struct span query = roster_query_write(roster->items, listed, roster->version, job->arena);
     roster_query_attach(query, job->arena, &reply);
     job_forward(job, &reply, NULL, 0, false);

@@ -93,7 +93,7 @@ static void on_roster(void *arg, const struct sql_result *result)
     if (ok) {
         roster->version = sql_rows(result) ? sql_get_integer(result, 0, 0) : 0;
         roster->is_current = loading->since == roster->version;
-        roster->is_delta = !roster->is_current && loading->since <= roster->version &&
+        roster->is_delta = loading->since >= 0 && loading->since < roster->version &&
                            loading->since >= roster->version - ROSTER_HISTORY;
         read_items(loading, result, false);
     }

@@ -14,6 +14,7 @@ struct subscription {
     struct span contact; /* bare */
     enum states_event event;
     struct stanza stanza; /* as it is passed on: bare from and to (section 3.1.2) */
+    unsigned actions;     /* DO_* */
     struct state state;
 };
 
@@ -90,29 +91,63 @@ static void deliver_to_clients(struct job *job, const struct subscription *sub)
     }
 }
 
-static void phase_deliver(struct job *job, const struct subscription *sub)
+/* SHOW: what the contact may see from now on, or may not see any more. */
+static void show(struct job *job, const struct subscription *sub, unsigned actions)
 {
-    unsigned actions = job->change->actions;
-    if ((actions & DO_PASS) && sub->inbound) {
-        deliver_to_clients(job, sub);
-    } else if (actions & DO_PASS) {
-        job_forward(job, &sub->stanza, NULL, 0, true);
-    }
-    if (actions & DO_ANSWER) {
-        job_send_bare(job, STANZA_SUBSCRIBED, sub->contact);
-    }
-}
-
-/* After the answer, so that the contact's server knows that it may pass presence on. */
-static void phase_show(struct job *job, const struct subscription *sub)
-{
-    unsigned actions = job->change->actions;
     if (actions & DO_SEND_AVAILABLE) {
         contact_send_available(job, &sub->state, sub->contact);
     }
     if (actions & DO_SEND_UNAVAILABLE) {
         contact_send_unavailable(job, &sub->state, sub->contact);
     }
+    job_finish(job);
+}
+
+static void show_now(struct job *job)
+{
+    struct subscription *sub = job->data;
+    show(job, sub, sub->actions);
+}
+
+/* The second half, when the contact's server knows of the first: it would not know what to do with
+ * presence that comes earlier, nor would its users. Own sessions may have changed meanwhile. */
+static void show_later(struct job *job)
+{
+    job->data = job->request->data;
+    struct subscription *sub = job->data;
+    state_read(job, job->account, &sub->state);
+    job_go(job, show_now);
+}
+
+static void phase_deliver(struct job *job, struct subscription *sub)
+{
+    const unsigned both = DO_SEND_AVAILABLE | DO_SEND_UNAVAILABLE;
+    struct stanza answer = {
+        .kind = STANZA_PRESENCE,
+        .type = STANZA_SUBSCRIBED,
+        .from = job->account,
+        .to = sub->contact,
+    };
+    bool is_answer = (sub->actions & DO_ANSWER) != 0;
+    if (sub->inbound && !is_answer) {
+        if (sub->actions & DO_PASS) {
+            deliver_to_clients(job, sub);
+        }
+        phase_push(job, sub);
+        show(job, sub, sub->actions);
+        return;
+    }
+    phase_push(job, sub);
+    const struct stanza *stanza = is_answer ? &answer : &sub->stanza;
+    if (sub->actions & both) {
+        job_forward_then(job, stanza, show_later);
+        job_leave(job);
+        return;
+    }
+    if (sub->actions & DO_PASS) {
+        job_forward(job, stanza, NULL, 0, true);
+    }
+    job_finish(job);
 }
 
 /* ---- steps ---- */
@@ -124,18 +159,19 @@ static void stored(struct job *job)
         job_error(job, refusal, NULL);
         return;
     }
-    if (!refusal) {
-        phase_deliver(job, sub);
-        phase_push(job, sub);
-        phase_show(job, sub);
+    if (refusal) {
+        job_finish(job);
+        return;
     }
-    job_finish(job);
+    sub->actions = job->change->actions;
+    phase_deliver(job, sub);
 }
 
 static void run(struct job *job)
 {
     struct subscription *sub = arena_calloc(job->arena, 1, sizeof(*sub));
     job->data = sub;
+    job->request->data = sub;
     if (!phase_validate(job, sub) || phase_block(job, sub)) {
         job_finish(job);
         return;
