@@ -20,6 +20,7 @@ static const struct {
     {AFTER_ALL, NS_FRAMING, "close", stream_close_requested},
     {BEFORE_LOGIN, NS_SASL, "auth", stream_sasl_auth},
     {STREAM_SASL, NS_SASL, "response", stream_sasl_response},
+    {STREAM_LOGIN, NS_SASL, "response", stream_sasl_stray},
     {BEFORE_LOGIN, NS_SASL, "abort", stream_sasl_abort},
     {STREAM_LOGIN, NS_CLIENT, "iq", stream_register_iq},
     {STREAM_BINDING, NS_CLIENT, "iq", stream_bind_iq},

@@ -135,11 +135,40 @@ static void bounce(struct stream *stream, const struct stanza *stanza, const cha
     (void)stream_send_stanza(stream, &reply, stream_jid(stream));
 }
 
-/* RFC 3921 section 3: clients of the book's day ask for a session after binding. */
-static bool is_session_request(const struct stanza *stanza)
+/* Requests about the stream itself. */
+static const struct {
+    const char *ns;
+    const char *name;
+    const char *refusal; /* NULL: granted */
+} own_requests[] = {
+    {NS_SESSION, "session", NULL},    /* RFC 3921 section 3: clients of the book's day ask for it */
+    {NS_BIND, "bind", "not-allowed"}, /* RFC 6120 section 7: one resource a stream */
+};
+
+static bool is_for_server(const struct stream *stream, const struct stanza *stanza)
 {
     return stanza->kind == STANZA_IQ && stanza->type == STANZA_SET &&
-           stanza_child(stanza, NS_SESSION, "session");
+           (stanza->to.len == 0 || span_eq(stanza->to, jid_domain(stream_jid(stream))));
+}
+
+/* Answers what the stream answers itself; false for everything else. */
+static bool answer_own(struct stream *stream, const struct stanza *stanza)
+{
+    struct arena *arena = &stream->host->arena;
+    struct stanza reply;
+    if (!is_for_server(stream, stanza))
+        return false;
+    for (size_t i = 0; i < sizeof(own_requests) / sizeof(own_requests[0]); i++) {
+        if (!stanza_child(stanza, own_requests[i].ns, own_requests[i].name))
+            continue;
+        if (own_requests[i].refusal)
+            stanza_make_error(stanza, own_requests[i].refusal, NULL, arena, &reply);
+        else
+            stanza_make_result(stanza, (struct span){0}, arena, &reply);
+        (void)stream_send_stanza(stream, &reply, stream_jid(stream));
+        return true;
+    }
+    return false;
 }
 
 static void note_presence(struct stream_session *session, const struct stanza *stanza)
@@ -154,14 +183,8 @@ static void note_presence(struct stream_session *session, const struct stanza *s
 
 static void accept(struct stream *stream, struct stanza *stanza)
 {
-    if (stream_is_ping_answer(stanza))
+    if (stream_is_ping_answer(stanza) || answer_own(stream, stanza))
         return;
-    if (is_session_request(stanza)) {
-        struct stanza reply;
-        stanza_make_result(stanza, (struct span){0}, &stream->host->arena, &reply);
-        (void)stream_send_stanza(stream, &reply, stream_jid(stream));
-        return;
-    }
     stanza->from = stream_jid(stream);
     note_presence(stream->session, stanza);
     if (stream_session_send(stream->session, stanza) < 0)

@@ -172,6 +172,12 @@ void stream_sasl_response(struct stream *stream, const struct xml_top *top)
     buf_deinit(&response);
 }
 
+void stream_sasl_stray(struct stream *stream, const struct xml_top *top)
+{
+    (void)top;
+    fail_attempt(stream, "malformed-request", (struct span){0});
+}
+
 void stream_sasl_abort(struct stream *stream, const struct xml_top *top)
 {
     (void)top;

@@ -153,6 +153,8 @@ bool stream_send_stanza(struct stream *stream, const struct stanza *stanza, stru
 /* sasl.c */
 void stream_sasl_auth(struct stream *stream, const struct xml_top *top);
 void stream_sasl_response(struct stream *stream, const struct xml_top *top);
+/* A response nobody asked for. */
+void stream_sasl_stray(struct stream *stream, const struct xml_top *top);
 void stream_sasl_abort(struct stream *stream, const struct xml_top *top);
 
 /* login.c: calls to session, and answers to the iq that caused them. */

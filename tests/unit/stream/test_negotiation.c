@@ -215,6 +215,9 @@ static void test_bind_asks_session_and_answers(void **state)
               "<session xmlns='urn:ietf:params:xml:ns:xmpp-session'/></iq>");
     assert_said(conn, "id=\"s1\"");
     assert_said(conn, "result");
+    say(conn, BIND_IQ);
+    assert_said(conn, "<not-allowed");
+    assert_int_equal(fake.item_count, 0);
     conn_free(conn);
     fixture_down();
 }
