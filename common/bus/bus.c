@@ -110,7 +110,7 @@ static void on_pipe_up(void *ctx, struct port *port, uint32_t pipe)
     if (bus->closing)
         return;
     if (endpoint_of(port))
-        bus_peer_endpoint_up(endpoint_of(port), port, pipe);
+        bus_hello_endpoint_up(endpoint_of(port), port, pipe);
     else if (is_notice_port(bus, port))
         bus_notice_pipe_up(bus, port);
 }
@@ -122,9 +122,9 @@ static void on_pipe_gone(void *ctx, struct port *port, uint32_t pipe)
     if (bus->closing)
         return;
     if (endpoint_of(port))
-        bus_peer_endpoint_gone(endpoint_of(port), port, pipe);
+        bus_hello_endpoint_gone(endpoint_of(port), port, pipe);
     else if (port == bus->listener)
-        bus_peer_pipe_gone(bus, pipe);
+        bus_hello_pipe_gone(bus, pipe);
 }
 
 /* The peer at the other end of a pipe, NULL before its hello. */
@@ -145,9 +145,9 @@ static void handle_hello(struct bus *bus, struct port *port, uint32_t pipe,
     struct bus_endpoint *endpoint = endpoint_of(port);
 
     if (!endpoint)
-        bus_peer_hello_from_dialler(bus, pipe, &frame->u.hello);
+        bus_hello_from_dialler(bus, pipe, &frame->u.hello);
     else if (endpoint->pipes[FRAME_LISTENS] == pipe)
-        bus_peer_hello_from_listener(endpoint, &frame->u.hello);
+        bus_hello_from_listener(endpoint, &frame->u.hello);
 }
 
 /* Before the hello of a new pipe may come what still lay in the old one's queue: not an error. */
@@ -277,7 +277,7 @@ static void on_hello_timer(void *arg)
 {
     struct bus_endpoint *endpoint = arg;
 
-    bus_peer_greet(endpoint);
+    bus_hello_greet(endpoint);
     if (!endpoint->greeted && !endpoint->complained) {
         endpoint->complained = true;
         LOG_WARN("peer_unreachable", "address=%s", endpoint->address);

@@ -2,7 +2,8 @@
  *
  *   transport  nng: ports, pipes, frames in and out, the way to the loop
  *   bus        one bus: options, ports, what comes in goes to the file it is for
- *   bus_peer   who is there: hello, coming back, going for good; choosing by hash
+ *   bus_hello  the first words on new pipes
+ *   bus_peer   who is there, who is gone; choosing by hash
  *   bus_link   the stream of numbered entries to one peer and back
  *   bus_item   items with their settlement: to one instance, to the owner of a hash
  *   bus_call   calls and replies
@@ -233,15 +234,25 @@ int bus_encode(struct bus *bus, const struct wire_msg *msg);
 /* Decodes into bus->arena: -1 when it is malformed or not of that kind (logged, counted). */
 int bus_decode(struct bus *bus, struct span body, enum wire_kind kind, struct wire_msg *msg_out);
 
-/* ---- bus_peer.c ---- */
-void bus_peer_endpoint_up(struct bus_endpoint *endpoint, const struct port *port, uint32_t pipe);
-void bus_peer_endpoint_gone(struct bus_endpoint *endpoint, const struct port *port, uint32_t pipe);
+/* ---- bus_hello.c ---- */
+void bus_hello_endpoint_up(struct bus_endpoint *endpoint, const struct port *port, uint32_t pipe);
+void bus_hello_endpoint_gone(struct bus_endpoint *endpoint, const struct port *port, uint32_t pipe);
 /* Says hello (again) when both pipes are there. */
-void bus_peer_greet(struct bus_endpoint *endpoint);
-/* A pipe of a peer that dialled us is gone. */
-void bus_peer_pipe_gone(struct bus *bus, uint32_t pipe);
-void bus_peer_hello_from_dialler(struct bus *bus, uint32_t pipe, const struct frame_hello *hello);
-void bus_peer_hello_from_listener(struct bus_endpoint *endpoint, const struct frame_hello *hello);
+void bus_hello_greet(struct bus_endpoint *endpoint);
+/* A pipe of somebody who dialled us is gone. */
+void bus_hello_pipe_gone(struct bus *bus, uint32_t pipe);
+void bus_hello_from_dialler(struct bus *bus, uint32_t pipe, const struct frame_hello *hello);
+void bus_hello_from_listener(struct bus_endpoint *endpoint, const struct frame_hello *hello);
+
+/* ---- bus_peer.c ---- */
+/* A new peer as its hello says, known to nobody yet. */
+struct bus_peer *bus_peer_make(struct bus *bus, const struct frame_hello *hello);
+/* From now on it is up: what waited for one of its kind goes to it, the user is told. */
+void bus_peer_announce(struct bus_peer *peer);
+/* Both directions are off, whichever pipe broke. */
+void bus_peer_leave_pipes(struct bus_peer *peer);
+/* A pipe broke; it may come back within the grace. */
+void bus_peer_go_away(struct bus_peer *peer);
 /* Gone for good: reports and frees. */
 void bus_peer_down(struct bus_peer *peer, const char *why);
 struct bus_peer *bus_peer_pick(struct bus_kind *kind, uint64_t hash);

@@ -1,67 +1,20 @@
-#include "bus/transport.h"
+#include "bus/transport_internal.h"
 
-#include "base/list.h"
-#include "base/log.h"
-#include "base/map.h"
 #include "base/mem.h"
-#include "loop/timer.h"
 #include "loop/wake.h"
 #include "metric/metric.h"
 
-#include <nng/nng.h>
 #include <nng/protocol/pubsub0/pub.h>
 #include <nng/protocol/pubsub0/sub.h>
 #include <nng/protocol/reqrep0/rep.h>
 #include <nng/protocol/reqrep0/req.h>
 #include <nng/supplemental/util/platform.h>
 #include <nng/transport/ipc/ipc.h>
-#include <pthread.h>
-#include <stdlib.h>
 
 #define RECONNECT_MIN_MS 50
 #define RECONNECT_MAX_MS 500
 /* The last (here: only) word of the backtrace header of a request has its top bit set. */
 #define REQUEST_ID 0x80000000u
-
-/* A sign of life of the thread that takes down pipes must come within so many ticks of a timer. */
-#define REAPER_TICK_MS 1000
-#define REAPER_TICKS   15
-
-enum event_type { EVENT_PIPE_UP, EVENT_PIPE_GONE, EVENT_FRAME, EVENT_REAPER_ALIVE };
-
-struct event {
-    struct event *next;
-    enum event_type type;
-    struct port *port; /* NULL: EVENT_REAPER_ALIVE */
-    uint32_t pipe;
-    int32_t pid;
-    nng_msg *msg;
-};
-
-struct pipe {
-    int32_t pid;
-};
-
-struct port {
-    struct list_node node;
-    struct transport *transport;
-    enum port_role role;
-    void *data;
-    nng_socket socket;
-    nng_aio *receive;   /* NULL: PUB */
-    struct map64 pipes; /* pipe id -> struct pipe; the loop's */
-};
-
-struct transport {
-    struct transport_options options;
-    struct list_node ports;
-    struct loop_wake *wake;
-    pthread_mutex_t lock; /* over the queue */
-    struct event *first;
-    struct event **last;
-    struct loop_timer reaper_timer; /* runs while a sign of life is awaited */
-    unsigned reaper_ticks;
-};
 
 /* How each role is opened, and the depth of its queues. A raw socket's send queue is short: what
  * waits in it when a connection breaks is carried over to the next one for nothing. */
@@ -79,12 +32,12 @@ static const struct {
 
 /* ---- on nng's threads ---- */
 
-static void post_event(struct transport *transport, struct event event)
+void transport_post(struct transport *transport, const struct event *event)
 {
     struct event *copy = mem_alloc(sizeof *copy);
     bool was_empty;
 
-    *copy = event;
+    *copy = *event;
     copy->next = NULL;
     pthread_mutex_lock(&transport->lock);
     was_empty = transport->first == NULL;
@@ -98,17 +51,15 @@ static void post_event(struct transport *transport, struct event event)
 static void on_receive(void *arg)
 {
     struct port *port = arg;
-    nng_msg *msg;
+    struct event event = {.type = EVENT_FRAME, .port = port};
 
     /* The only failure of a posted receive is that the socket closes. */
     if (nng_aio_result(port->receive) != 0)
         return;
-    msg = nng_aio_get_msg(port->receive);
+    event.msg = nng_aio_get_msg(port->receive);
+    event.pipe = (uint32_t)nng_pipe_id(nng_msg_get_pipe(event.msg));
     nng_aio_set_msg(port->receive, NULL);
-    post_event(port->transport, (struct event){.port = port,
-                                               .type = EVENT_FRAME,
-                                               .pipe = (uint32_t)nng_pipe_id(nng_msg_get_pipe(msg)),
-                                               .msg = msg});
+    transport_post(port->transport, &event);
     nng_recv_aio(port->socket, port->receive);
 }
 
@@ -117,60 +68,20 @@ static void on_receive(void *arg)
 static void on_pipe(nng_pipe pipe, nng_pipe_ev what, void *arg)
 {
     struct port *port = arg;
-    bool is_up = what == NNG_PIPE_EV_ADD_PRE;
+    struct event event = {.type = EVENT_PIPE_GONE, .port = port};
     uint64_t pid = 0;
 
-    if (is_up && nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_PID, &pid) != 0)
-        pid = 0;
-    post_event(port->transport, (struct event){.type = is_up ? EVENT_PIPE_UP : EVENT_PIPE_GONE,
-                                               .port = port,
-                                               .pipe = (uint32_t)nng_pipe_id(pipe),
-                                               .pid = (int32_t)pid});
-}
-
-/* The reaper frees our probe (see check_reaper): it lives. */
-static void on_probe_reaped(nng_aio *probe, void *arg, int reason)
-{
-    post_event(arg, (struct event){.type = EVENT_REAPER_ALIVE});
-    nng_aio_finish(probe, reason);
+    event.pipe = (uint32_t)nng_pipe_id(pipe);
+    if (what == NNG_PIPE_EV_ADD_PRE) {
+        event.type = EVENT_PIPE_UP;
+        event.dialer = nng_dialer_id(nng_pipe_dialer(pipe));
+        if (nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_PID, &pid) == 0)
+            event.pid = (int32_t)pid;
+    }
+    transport_post(port->transport, &event);
 }
 
 /* ---- on the loop ---- */
-
-static void on_reaper_timer(void *arg)
-{
-    struct transport *transport = arg;
-
-    /* Ticks, not time: a process that was stopped for a while must not blame the reaper. */
-    if (++transport->reaper_ticks < REAPER_TICKS)
-        return;
-    LOG_ERROR("nng_reaper_hangs", "what=\"connections can no longer be closed or opened\"");
-    abort();
-}
-
-/* After a pipe is gone: does the thread that takes down pipes still run? An operation of our own is
- * given to it to free, which calls the operation's cancel function. */
-static void check_reaper(struct transport *transport)
-{
-    nng_aio *probe;
-
-    if (loop_timer_is_active(&transport->reaper_timer) || nng_aio_alloc(&probe, NULL, NULL) != 0)
-        return;
-    if (!nng_aio_begin(probe)) {
-        nng_aio_free(probe);
-        return;
-    }
-    transport->reaper_ticks = 0;
-    loop_timer_start(&transport->reaper_timer, REAPER_TICK_MS, REAPER_TICK_MS);
-    nng_aio_defer(probe, on_probe_reaped, transport);
-    nng_aio_reap(probe);
-}
-
-static void handle_reaper_alive(struct transport *transport, const struct event *event)
-{
-    (void)event;
-    loop_timer_stop(&transport->reaper_timer);
-}
 
 static void handle_pipe_up(struct transport *transport, const struct event *event)
 {
@@ -178,6 +89,7 @@ static void handle_pipe_up(struct transport *transport, const struct event *even
 
     pipe->pid = event->pid;
     mem_free(map64_put(&event->port->pipes, event->pipe, pipe));
+    transport_watch_pipe_up(event);
     transport->options.handlers->pipe_up(transport->options.ctx, event->port, event->pipe);
 }
 
@@ -187,7 +99,7 @@ static void handle_pipe_gone(struct transport *transport, const struct event *ev
 
     if (!pipe)
         return;
-    check_reaper(transport);
+    transport_watch_pipe_gone(event);
     transport->options.handlers->pipe_gone(transport->options.ctx, event->port, event->pipe);
     mem_free(map64_remove(&event->port->pipes, event->pipe));
 }
@@ -202,6 +114,12 @@ static void handle_frame(struct transport *transport, const struct event *event)
     transport->options.handlers->frame(transport->options.ctx, event->port, event->pipe, frame);
 }
 
+static void handle_reaper_alive(struct transport *transport, const struct event *event)
+{
+    (void)event;
+    transport_watch_reaper_alive(transport);
+}
+
 static void (*const event_handlers[])(struct transport *, const struct event *) = {
     [EVENT_PIPE_UP] = handle_pipe_up,
     [EVENT_PIPE_GONE] = handle_pipe_gone,
@@ -209,7 +127,7 @@ static void (*const event_handlers[])(struct transport *, const struct event *) 
     [EVENT_REAPER_ALIVE] = handle_reaper_alive,
 };
 
-static struct event *take_events(struct transport *transport)
+struct event *transport_take_events(struct transport *transport)
 {
     struct event *first;
 
@@ -221,7 +139,7 @@ static struct event *take_events(struct transport *transport)
     return first;
 }
 
-static void free_event(struct event *event)
+void transport_free_event(struct event *event)
 {
     if (event->msg)
         nng_msg_free(event->msg);
@@ -233,7 +151,7 @@ static void on_wake(void *arg)
     struct transport *transport = arg;
     const struct transport_handlers *handlers = transport->options.handlers;
     void *ctx = transport->options.ctx;
-    struct event *event = take_events(transport);
+    struct event *event = transport_take_events(transport);
 
     metric_inc(METRIC_bus_wakes);
     handlers->begin(ctx);
@@ -241,7 +159,7 @@ static void on_wake(void *arg)
         struct event *next = event->next;
 
         event_handlers[event->type](transport, event);
-        free_event(event);
+        transport_free_event(event);
         event = next;
     }
     handlers->end(ctx); /* may free the transport */
@@ -256,7 +174,7 @@ struct transport *transport_new(const struct transport_options *options)
     pthread_mutex_init(&transport->lock, NULL);
     transport->last = &transport->first;
     transport->wake = loop_wake_new(options->loop, on_wake, transport);
-    loop_timer_init(&transport->reaper_timer, options->loop, on_reaper_timer, transport);
+    transport_watch_init(transport);
     return transport;
 }
 
@@ -277,28 +195,8 @@ static void free_port(struct port *port)
     while (map64_next(&port->pipes, &at, NULL, &pipe))
         mem_free(pipe);
     map64_deinit(&port->pipes);
+    transport_watch_free_dialers(port);
     mem_free(port);
-}
-
-/* A probe that is under way refers to us. */
-static void await_reaper(struct transport *transport)
-{
-    unsigned waited_ms = 0;
-
-    while (loop_timer_is_active(&transport->reaper_timer) && waited_ms++ < REAPER_TICK_MS) {
-        struct event *event = take_events(transport);
-
-        while (event) {
-            struct event *next = event->next;
-
-            if (event->type == EVENT_REAPER_ALIVE)
-                handle_reaper_alive(transport, event);
-            free_event(event);
-            event = next;
-        }
-        if (loop_timer_is_active(&transport->reaper_timer))
-            nng_msleep(1);
-    }
 }
 
 void transport_free(struct transport *transport, uint32_t linger_ms)
@@ -307,15 +205,14 @@ void transport_free(struct transport *transport, uint32_t linger_ms)
 
     if (linger_ms > 0)
         nng_msleep((nng_duration)linger_ms);
-    await_reaper(transport);
-    loop_timer_stop(&transport->reaper_timer);
+    transport_watch_deinit(transport);
     LIST_FOREACH(node, &transport->ports)
     close_port(CONTAINER_OF(node, struct port, node));
-    event = take_events(transport);
+    event = transport_take_events(transport);
     while (event) {
         struct event *next = event->next;
 
-        free_event(event);
+        transport_free_event(event);
         event = next;
     }
     LIST_FOREACH_SAFE(node, &transport->ports)
@@ -355,6 +252,7 @@ struct port *transport_open(struct transport *transport, enum port_role role, vo
 
     *port = (struct port){.transport = transport, .role = role, .data = data};
     map64_init(&port->pipes);
+    list_init(&port->dialers);
     if (roles[role].open(&port->socket) != 0) {
         mem_free(port);
         return NULL;
@@ -389,7 +287,7 @@ int port_listen(struct port *port, const char *address, const char **reason_out)
 
 int port_dial(struct port *port, const char *address, const char **reason_out)
 {
-    return explain(nng_dial(port->socket, address, NULL, NNG_FLAG_NONBLOCK), reason_out);
+    return explain(transport_watch_dial(port, address), reason_out);
 }
 
 /* nng_sendmsg without blocking has no callback, so it costs no switch to a thread of nng's. */

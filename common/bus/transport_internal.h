@@ -1,0 +1,84 @@
+/* The transport from inside: its two files and nng.
+ *
+ *   transport        ports, frames, the way to the loop
+ *   transport_watch  what nng 1.5.2 must be watched for: dialers that give up, a reaper that hangs
+ */
+#ifndef JACKDAW_BUS_TRANSPORT_INTERNAL_H
+#define JACKDAW_BUS_TRANSPORT_INTERNAL_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "bus/transport.h"
+#include "loop/timer.h"
+
+#include <nng/nng.h>
+#include <pthread.h>
+
+struct loop_wake;
+
+enum event_type { EVENT_PIPE_UP, EVENT_PIPE_GONE, EVENT_FRAME, EVENT_REAPER_ALIVE };
+
+struct event {
+    struct event *next;
+    enum event_type type;
+    struct port *port; /* NULL: EVENT_REAPER_ALIVE */
+    uint32_t pipe;
+    int dialer; /* nng's id, -1: the pipe was accepted */
+    int32_t pid;
+    nng_msg *msg;
+};
+
+struct pipe {
+    int32_t pid;
+};
+
+/* An address a port dials. */
+struct dialer {
+    struct list_node node; /* port.dialers */
+    char *address;
+    nng_dialer nng;
+    uint32_t pipe;  /* 0: not connected */
+    unsigned ticks; /* of the redial timer since it was last connected or dialled anew */
+};
+
+struct port {
+    struct list_node node; /* transport.ports */
+    struct transport *transport;
+    enum port_role role;
+    void *data;
+    nng_socket socket;
+    nng_aio *receive;   /* NULL: PUB */
+    struct map64 pipes; /* pipe id -> struct pipe; the loop's */
+    struct list_node dialers;
+};
+
+struct transport {
+    struct transport_options options;
+    struct list_node ports;
+    struct loop_wake *wake;
+    pthread_mutex_t lock; /* over the queue */
+    struct event *first;
+    struct event **last;
+    struct loop_timer redial_timer; /* runs while a dialer is not connected */
+    struct loop_timer reaper_timer; /* runs while a sign of life is awaited */
+    unsigned reaper_ticks;
+};
+
+/* ---- transport.c ---- */
+/* From any thread: the loop will handle a copy of it. */
+void transport_post(struct transport *transport, const struct event *event);
+struct event *transport_take_events(struct transport *transport);
+void transport_free_event(struct event *event);
+
+/* ---- transport_watch.c ---- */
+void transport_watch_init(struct transport *transport);
+/* Before the ports are closed. */
+void transport_watch_deinit(struct transport *transport);
+/* Starts a dialer: 0 or an error of nng's. */
+int transport_watch_dial(struct port *port, const char *address);
+void transport_watch_pipe_up(const struct event *event);
+void transport_watch_pipe_gone(const struct event *event);
+void transport_watch_reaper_alive(struct transport *transport);
+void transport_watch_free_dialers(struct port *port);
+
+#endif
