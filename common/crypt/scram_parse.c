@@ -50,21 +50,16 @@ static int unescape(struct span text, struct arena *arena, struct span *name_out
     char *out = arena_alloc(arena, text.len + 1);
     size_t len = 0;
     for (size_t i = 0; i < text.len; i++) {
-        char c = text.data[i];
-        if (c == '=') {
-            struct span code = span_head(span_from(text, i), 3);
-            if (span_is(code, "=2C")) {
-                c = ',';
-            } else if (span_is(code, "=3D")) {
-                c = '=';
-            } else {
-                return -1;
-            }
-            i += 2;
-        } else if (c == '\0') {
+        struct span code = span_head(span_from(text, i), 3);
+        if (text.data[i] != '=' && text.data[i] != '\0') {
+            out[len++] = text.data[i];
+            continue;
+        }
+        if (!span_is(code, "=2C") && !span_is(code, "=3D")) {
             return -1;
         }
-        out[len++] = c;
+        out[len++] = span_is(code, "=2C") ? ',' : '=';
+        i += 2;
     }
     *name_out = span_of(out, len);
     return 0;

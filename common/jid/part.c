@@ -10,7 +10,7 @@
 #include <stringprep.h>
 
 /* Each part is at most 1023 bytes, but may be longer before it is normalised. */
-#define INPUT_MAX (4 * JID_PART_MAX)
+#define INPUT_MAX ((size_t)4 * JID_PART_MAX)
 
 enum {
     NODE = 1,     /* as it is */

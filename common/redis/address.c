@@ -87,9 +87,9 @@ int redis_address_parse(const char *url, struct redis_address *address_out, char
     }
     if (status != 0) {
         redis_address_deinit(address_out);
-        snprintf(error, error_size,
-                 "redis address is neither redis://[:password@]host:port[/database] nor "
-                 "unix:/path[?database]");
+        (void)snprintf(error, error_size,
+                       "redis address is neither redis://[:password@]host:port[/database] nor "
+                       "unix:/path[?database]");
     }
     return status;
 }

@@ -109,7 +109,7 @@ static void on_greeting(redisAsyncContext *context, void *answer, void *arg)
     if (redis_type(reply) == REDIS_ERROR) {
         char why[128];
         struct span text = redis_text(reply);
-        snprintf(why, sizeof(why), "%.*s", SPAN_ARG(text));
+        (void)snprintf(why, sizeof(why), "%.*s", SPAN_ARG(text));
         redis_drop(redis, why);
         return;
     }

@@ -11,6 +11,15 @@ static const char *const patterns[] = {
 #undef KEY
 };
 
+/* Copies a part; returns its length. */
+static size_t put(char *to, struct span part)
+{
+    if (part.len) {
+        memcpy(to, part.data, part.len);
+    }
+    return part.len;
+}
+
 struct span redis_key(enum redis_key key, struct span tag, struct span rest, struct arena *arena)
 {
     ASSERT(key < REDIS_KEY_COUNT);
@@ -21,10 +30,7 @@ struct span redis_key(enum redis_key key, struct span tag, struct span rest, str
     for (const char *p = patterns[key]; *p; p++) {
         if (p[0] == '%' && p[1] == 's') {
             ASSERT(used < 2);
-            if (parts[used].len) {
-                memcpy(text + len, parts[used].data, parts[used].len);
-            }
-            len += parts[used++].len;
+            len += put(text + len, parts[used++]);
             p++;
         } else {
             text[len++] = *p;

@@ -12,30 +12,34 @@ static const char create_table[] = "CREATE TABLE IF NOT EXISTS sql_migrations ("
                                    "PRIMARY KEY (name, number))";
 
 /* Puts the backend's own words for @TEXT@, @BLOB@ and @ID@. */
+struct word {
+    struct span token;
+    const char *text;
+};
+
+/* The word whose token `rest` begins with, or NULL. */
+static const struct word *find_word(const struct word *words, size_t count, struct span rest)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (span_has_prefix(rest, words[i].token)) {
+            return &words[i];
+        }
+    }
+    return NULL;
+}
+
 static void translate(const struct sql_backend *backend, const char *text, struct buf *out)
 {
-    const struct {
-        struct span token;
-        const char *word;
-    } words[] = {
+    const struct word words[] = {
         {SPAN("@TEXT@"), backend->text_type},
         {SPAN("@BLOB@"), backend->blob_type},
         {SPAN("@ID@"), backend->id_type},
     };
     struct span rest = span_cstr(text);
     while (rest.len) {
-        size_t taken = 1;
-        for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-            if (span_has_prefix(rest, words[i].token)) {
-                buf_append_cstr(out, words[i].word);
-                taken = words[i].token.len;
-                break;
-            }
-        }
-        if (taken == 1) {
-            buf_append(out, rest.data, 1);
-        }
-        rest = span_from(rest, taken);
+        const struct word *word = find_word(words, sizeof(words) / sizeof(words[0]), rest);
+        buf_append_span(out, word ? span_cstr(word->text) : span_head(rest, 1));
+        rest = span_from(rest, word ? word->token.len : 1);
     }
 }
 

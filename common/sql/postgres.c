@@ -45,7 +45,7 @@ static void postgres_close(struct sql_native *native)
 
 static void first_line(const char *message, char *out, size_t size)
 {
-    snprintf(out, size, "%.*s", (int)strcspn(message, "\n"), message);
+    (void)snprintf(out, size, "%.*s", (int)strcspn(message, "\n"), message);
 }
 
 static struct sql_native *postgres_open(const struct sql *db, char *error, size_t error_size)
@@ -184,7 +184,7 @@ static const char *prepare(struct sql_native *native, const char *text, enum sql
         return name;
     }
     name = mem_alloc(STATEMENT_NAME);
-    snprintf(name, STATEMENT_NAME, "s%" PRIu32, ++native->prepared_count);
+    (void)snprintf(name, STATEMENT_NAME, "s%" PRIu32, ++native->prepared_count);
     PGresult *answer = PQprepare(native->handle, name, text, 0, NULL);
     *status_out = outcome(native, answer, text, transient_out);
     PQclear(answer);

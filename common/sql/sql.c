@@ -20,15 +20,16 @@
 static struct sql_job *job_new(const struct sql_statement *statement)
 {
     size_t count = statement ? statement->param_count : 0;
+    const struct sql_value *given = statement ? statement->params : NULL;
     size_t bytes = 0;
     for (size_t i = 0; i < count; i++) {
-        bytes += statement->params[i].bytes.len;
+        bytes += given[i].bytes.len;
     }
     struct sql_job *job = mem_calloc(1, sizeof(*job) + count * sizeof(struct sql_value) + bytes);
     struct sql_value *params = (struct sql_value *)(void *)(job + 1);
     char *at = (char *)(params + count);
     for (size_t i = 0; i < count; i++) {
-        params[i] = statement->params[i];
+        params[i] = given[i];
         if (params[i].bytes.len) {
             memcpy(at, params[i].bytes.data, params[i].bytes.len);
             params[i].bytes.data = at;
@@ -166,8 +167,8 @@ struct sql *sql_new(const struct sql_options *options, char *error, size_t error
     const char *target = NULL;
     const struct sql_backend *backend = choose(options->url, &target);
     if (!backend) {
-        snprintf(error, error_size,
-                 "database address is neither sqlite:/directory nor postgresql://...");
+        (void)snprintf(error, error_size,
+                       "database address is neither sqlite:/directory nor postgresql://...");
         return NULL;
     }
     struct sql *db = mem_calloc(1, sizeof(*db));

@@ -71,14 +71,14 @@ static struct sql_native *sqlite_open(const struct sql *db, char *error, size_t 
     native->write_lock = db->write_lock;
     /* The last folder of the path is made; if that fails opening says why. */
     mkdir(db->target, 0700);
-    snprintf(path, sizeof(path), "%s/%s.db", db->target, db->name);
+    (void)snprintf(path, sizeof(path), "%s/%s.db", db->target, db->name);
     int code = sqlite3_open_v2(path, &native->handle, flags, NULL);
     sqlite3_busy_timeout(native->handle, BUSY_MS);
     if (code == SQLITE_OK) {
         code = sqlite3_exec(native->handle, pragmas, NULL, NULL, NULL);
     }
     if (code != SQLITE_OK) {
-        snprintf(error, error_size, "%s: %s", path, sqlite3_errmsg(native->handle));
+        (void)snprintf(error, error_size, "%s: %s", path, sqlite3_errmsg(native->handle));
         sqlite_close(native);
         return NULL;
     }
@@ -119,7 +119,7 @@ static void bind_all(sqlite3_stmt *prepared, const struct sql_statement *stateme
 {
     for (size_t i = 0; i < statement->param_count; i++) {
         char name[24];
-        snprintf(name, sizeof(name), "$%zu", i + 1);
+        (void)snprintf(name, sizeof(name), "$%zu", i + 1);
         int index = sqlite3_bind_parameter_index(prepared, name);
         if (index > 0) {
             bind_one(prepared, index, &statement->params[i]);

@@ -16,7 +16,7 @@
 #define ID_PRESENT    (1u << 31)
 #define LENGTH_COUNT  6
 #define HEAD_LEN      (4 + 4 * LENGTH_COUNT)
-#define CHILD_LEN     (4 * 4)
+#define CHILD_LEN     ((size_t)4 * 4)
 
 static char *put_u32(char *at, size_t value)
 {
@@ -34,7 +34,7 @@ static uint32_t get_u32(const char *at)
 
 static char *put_span(char *at, struct span s)
 {
-    if (s.len > 0) {
+    if (s.len > 0 && s.data) {
         memcpy(at, s.data, s.len);
     }
     return at + s.len;

@@ -19,7 +19,7 @@ static enum xml_error check_size(const struct canon *canon)
 
 static void split_name(const char *name, struct span *ns_out, struct span *local_out)
 {
-    const char *separator = strchr(name, CANON_SEPARATOR);
+    const char *separator = strchr(name, (unsigned char)CANON_SEPARATOR);
     *ns_out = separator ? span_of(name, (size_t)(separator - name)) : (struct span){0};
     *local_out = span_cstr(separator ? separator + 1 : name);
 }

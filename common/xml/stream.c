@@ -6,6 +6,7 @@
  * of its own, no byte is looked at by expat twice however small the pieces are that it comes in,
  * and should scanner and expat ever disagree about an element, expat refuses it.
  */
+#include "base/assert.h"
 #include "base/mem.h"
 #include "frames_internal.h"
 
@@ -139,6 +140,7 @@ static enum step scan_token(struct xml_stream *stream, struct span window)
     if (stream->scanned < stream->token + 1) {
         stream->scanned = stream->token + 1;
     }
+    ASSERT(window.data);
     char kind = window.data[stream->token + 1];
     if (kind == '!') {
         return scan_bang(stream, window);
@@ -263,6 +265,7 @@ static enum step take_tag(struct xml_stream *stream, struct span window, bool *i
 
 static enum step take_token(struct xml_stream *stream, struct span window, bool *is_whole_out)
 {
+    ASSERT(window.data);
     char kind = window.data[stream->token + 1];
     stream->is_in_token = false;
     *is_whole_out = kind == '?';

@@ -139,8 +139,8 @@ static void test_no_jids(void **state)
         "a@b/\xee\x80\x80", /* private use */
         "\xc2\xa0@b",       /* a space in a node */
         "a@xn--",           /* an empty A-label */
-        "\xd7\x90"
-        "a@b", /* mixed directions */
+        ("\xd7\x90"
+         "a@b"), /* mixed directions */
         "a@0123456789012345678901234567890123456789012345678901234567890123",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
