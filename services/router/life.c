@@ -7,6 +7,8 @@
 #include "router.h"
 #include "services.h"
 
+#define DRAIN_MS 2000 /* for what is on its way when the daemon is to end */
+
 int life_open(struct daemon *d, void **ctx_out)
 {
     struct router_options options = {.loop = d->loop, .bus = d->bus, .daemon = d};
@@ -55,15 +57,26 @@ void life_reload(void *ctx)
     router_configure(router, router->daemon->conf);
 }
 
-/* What is on its way is given a chance to arrive; what is not settled its sender still has. */
+static void end_drain(void *arg)
+{
+    struct router *router = arg;
+    void (*idle)(void *) = router->idle;
+
+    loop_timer_stop(&router->drain_timer);
+    router->idle = NULL;
+    if (idle)
+        idle(router->idle_arg);
+}
+
+/* What is on its way is given a moment to arrive; what is not settled then its sender still has. */
 void life_drain(void *ctx, daemon_done_fn *done, void *arg)
 {
     struct router *router = ctx;
 
     router->idle = done;
     router->idle_arg = arg;
-    if (router->job_count == 0)
-        done(arg);
+    loop_timer_init(&router->drain_timer, router->loop, end_drain, router);
+    loop_timer_start(&router->drain_timer, router->job_count == 0 ? 0 : DRAIN_MS, 0);
 }
 
 void life_close(void *ctx)
@@ -72,6 +85,8 @@ void life_close(void *ctx)
     struct redis *redis = router->redis;
     struct loader *loader = router->loader;
 
+    if (loop_timer_is_active(&router->drain_timer))
+        loop_timer_stop(&router->drain_timer);
     loader_set_cache(loader, NULL);
     router_free(router);
     redis_free(redis); /* answers what is pending */

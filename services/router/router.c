@@ -25,7 +25,7 @@ void router_job_done(struct router *router)
 {
     metric_set(METRIC_router_jobs, (int64_t)router->job_count);
     if (router->job_count == 0 && router->idle)
-        router->idle(router->idle_arg);
+        loop_timer_start(&router->drain_timer, 0, 0);
 }
 
 /* What a client asks the server itself keeps no order with what it sends to people. */

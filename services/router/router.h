@@ -59,6 +59,7 @@ struct router {
     struct loader *loader;
     void (*idle)(void *arg); /* called when the last job is gone, or NULL */
     void *idle_arg;
+    struct loop_timer drain_timer; /* life.c's */
 };
 
 struct router_options {
