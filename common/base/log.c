@@ -31,6 +31,7 @@ static struct {
     char daemon[NAME_MAX_BYTES];
     char instance[NAME_MAX_BYTES];
     _Atomic int level;
+    _Atomic uint64_t lines[4]; /* by level */
     enum log_format format;
     int fd;
 } the_log = {.level = LOG_LEVEL_INFO, .fd = STDERR_FILENO};
@@ -69,6 +70,11 @@ void log_set_fd(int fd)
 bool log_is_on(enum log_level level)
 {
     return (int)level <= atomic_load_explicit(&the_log.level, memory_order_relaxed);
+}
+
+uint64_t log_lines(enum log_level level)
+{
+    return atomic_load_explicit(&the_log.lines[level], memory_order_relaxed);
 }
 
 static void put(struct line *line, char c)
@@ -249,6 +255,7 @@ void log_write(enum log_level level, const char *event, const char *format, ...)
     if (line.is_json)
         line.text[line.len++] = '}';
     line.text[line.len++] = '\n';
+    atomic_fetch_add_explicit(&the_log.lines[level], 1, memory_order_relaxed);
     /* A log that cannot be written must not stop the daemon. */
     if (write(the_log.fd, line.text, line.len) < 0)
         return;

@@ -13,6 +13,7 @@
 #define JACKDAW_BASE_LOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
@@ -24,6 +25,8 @@ void log_set_level(enum log_level level);
 /* Where lines go, 2 at first; the log does not own it. */
 void log_set_fd(int fd);
 bool log_is_on(enum log_level level);
+/* How many lines of that level were written so far. */
+uint64_t log_lines(enum log_level level);
 void log_write(enum log_level level, const char *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

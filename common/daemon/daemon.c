@@ -176,7 +176,7 @@ static void ready_look(void *arg)
 }
 
 /* ---- configuration ---- */
-static void log_lines(const char *event, struct buf *lines)
+static void log_each_line(const char *event, struct buf *lines)
 {
     struct span rest = buf_span(lines);
 
@@ -194,7 +194,7 @@ static void reload(struct skeleton *s)
     struct conf *old = s->conf;
 
     if (fresh == NULL) {
-        log_lines("reload_refused", &error);
+        log_each_line("reload_refused", &error);
         metric_inc(METRIC_conf_reload_failures);
         buf_deinit(&error);
         return;

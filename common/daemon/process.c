@@ -1,5 +1,6 @@
 /* What the process says of itself in /metrics. */
 #include "base/clock.h"
+#include "base/log.h"
 #include "daemon/daemon_internal.h"
 #include "metric/metric.h"
 
@@ -36,14 +37,19 @@ static int64_t process_fds(void)
     return count - 3; /* ".", ".." and the directory itself */
 }
 
+/* Raises a counter to what was counted elsewhere. */
+static void raise_to(enum metric_id id, uint64_t value)
+{
+    uint64_t shown = (uint64_t)metric_value(id);
+
+    metric_add(id, value > shown ? value - shown : 0);
+}
+
 void process_measure(void)
 {
-    int64_t cpu = (int64_t)clock_cpu_us();
-    int64_t shown = metric_value(METRIC_process_cpu_us);
-
     metric_set(METRIC_process_rss, process_rss());
     metric_set(METRIC_process_fds, process_fds());
-    if (cpu > shown) {
-        metric_add(METRIC_process_cpu_us, (uint64_t)(cpu - shown));
-    }
+    raise_to(METRIC_process_cpu_us, clock_cpu_us());
+    raise_to(METRIC_log_errors, log_lines(LOG_LEVEL_ERROR));
+    raise_to(METRIC_log_warnings, log_lines(LOG_LEVEL_WARN));
 }

@@ -64,8 +64,11 @@ static void levels_that_are_off_write_nothing(void **state)
     LOG_INFO("x", "");
     LOG_DEBUG("x", "");
     assert_string_equal(line(), "");
+    uint64_t warnings = log_lines(LOG_LEVEL_WARN);
     LOG_WARN("x", "");
     assert_string_equal(line(), "x");
+    assert_int_equal(log_lines(LOG_LEVEL_WARN), warnings + 1);
+    assert_int_equal(log_lines(LOG_LEVEL_DEBUG), 0);
     log_set_level(LOG_LEVEL_DEBUG);
     LOG_DEBUG("y", "");
     assert_string_equal(line(), "y");

@@ -79,7 +79,9 @@ static void metrics_are_shown_to_prometheus(void **state)
     expect(port, "GET /metrics HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\n",
            "\nprocess_resident_memory_bytes ");
     expect(port, "GET /metrics HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\n",
-           "\njackdaw_health_requests_total 3\n");
+           "\njackdaw_log_lines_total{level=\"error\"} 0\n");
+    expect(port, "GET /metrics HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\n",
+           "\njackdaw_health_requests_total 4\n");
     stop(&child);
 }
 
