@@ -1,7 +1,9 @@
 /* One bus: opening and closing, and the way of what comes in to the file it is for.
  *
- * Transport: raw REQ dials, raw REP listens (transport.h); see tests/bench/bus_bench.c for what it
- * costs and what was compared.
+ * Transport: raw REQ dials, raw REP listens (transport.h). What an item costs over both ends, its
+ * settlement included, at a linger of 3 ms (tests/bench/bus_bench.c; 2 virtual cores, CPU us per
+ * item): 45 at 1,000/s, 10 at 5,000/s, 2.8 at 20,000/s; a frame costs about 110, so batching
+ * decides.
  */
 #include "bus/bus_internal.h"
 
@@ -266,7 +268,7 @@ static int open_listener(struct bus *bus, char *error, size_t error_size)
         return 0;
     bus->listener = transport_open(bus->transport, PORT_REP, NULL);
     if (!bus->listener || port_listen(bus->listener, bus->options.listen, &reason) != 0) {
-        snprintf(error, error_size, "cannot listen on %s: %s", bus->options.listen, reason);
+        (void)snprintf(error, error_size, "cannot listen on %s: %s", bus->options.listen, reason);
         return -1;
     }
     return 0;
@@ -297,7 +299,7 @@ static int open_endpoint(struct bus *bus, const char *address, char *error, size
         struct port *port = transport_open(bus->transport, PORT_REQ, endpoint);
 
         if (!port || port_dial(port, address, &reason) != 0) {
-            snprintf(error, error_size, "cannot dial %s: %s", address, reason);
+            (void)snprintf(error, error_size, "cannot dial %s: %s", address, reason);
             return -1;
         }
         endpoint->ports[lane] = port;
@@ -323,7 +325,7 @@ struct bus *bus_new(const struct bus_options *options, char *error, size_t error
 
     if (strlen(options->instance) > FRAME_NAME_MAX || strlen(options->kind) > FRAME_NAME_MAX ||
         !*options->instance || !*options->kind) {
-        snprintf(error, error_size, "instance names have 1 to %d bytes", FRAME_NAME_MAX);
+        (void)snprintf(error, error_size, "instance names have 1 to %d bytes", FRAME_NAME_MAX);
         return NULL;
     }
     bus = make_bus(options);
