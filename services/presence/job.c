@@ -10,6 +10,8 @@
 #include "presence.h"
 #include "roster_change.h"
 
+#include <inttypes.h>
+
 #define DELAY_FIRST_MS 100
 #define DELAY_MAX_MS   2000
 
@@ -161,8 +163,23 @@ static void job_end(struct job *job)
     tell_drained(presence);
 }
 
+/* Before the answer: the request is gone after it. */
+static void trace(const struct job *job, const char *outcome)
+{
+    const struct service_request *request = job->request;
+    if (request) {
+        LOG_DEBUG("job",
+                  "account=%.*s type=%s inbound=%d origin=%016" PRIx64 "-%" PRIu64
+                  " outcome=%s ms=%" PRIu64,
+                  SPAN_ARG(job->account), stanza_type_name(request->stanza.type), request->inbound,
+                  request->origin_sid, request->origin_n, outcome,
+                  loop_now_ms(job->presence->daemon->loop) - job->since_ms);
+    }
+}
+
 void job_finish(struct job *job)
 {
+    trace(job, "done");
     if (job->request) {
         service_finish(job->request);
     }
@@ -171,6 +188,7 @@ void job_finish(struct job *job)
 
 void job_result(struct job *job, struct span payload)
 {
+    trace(job, "result");
     if (job->request) {
         service_reply_result(job->request, payload);
     }
@@ -179,6 +197,7 @@ void job_result(struct job *job, struct span payload)
 
 void job_error(struct job *job, const char *condition, const char *text)
 {
+    trace(job, condition);
     if (job->request) {
         service_reply_error(job->request, condition, text);
     }
@@ -187,6 +206,7 @@ void job_error(struct job *job, const char *condition, const char *text)
 
 void job_leave(struct job *job)
 {
+    trace(job, "passed_on");
     job_end(job);
 }
 
