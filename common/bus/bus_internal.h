@@ -36,7 +36,7 @@
 /* Frames with entries that are under way unconfirmed; a raw REP port drops what is beyond 64. */
 #define LINK_WINDOW 32
 /* A frame takes no further entry beyond this. */
-#define LINK_FRAME_BYTES (64u * 1024)
+#define LINK_FRAME_BYTES ((size_t)64 * 1024)
 #define NAME_SIZE        (FRAME_NAME_MAX + 1)
 
 struct bus_endpoint;

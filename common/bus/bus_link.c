@@ -74,7 +74,7 @@ static void plan_soon(struct bus_peer *peer)
 
 static void plan_settlement(struct bus_peer *peer)
 {
-    plan(peer, bus_now_ms(peer->bus) + SETTLE_LINGERS * peer->bus->options.linger_ms);
+    plan(peer, bus_now_ms(peer->bus) + (uint64_t)SETTLE_LINGERS * peer->bus->options.linger_ms);
 }
 
 static void plan_confirmation(struct bus_peer *peer)

@@ -16,7 +16,7 @@
 
 #define ADDRESS_SIZE 256
 /* A frame of notices leaves at this size. */
-#define FLUSH_BYTES (64u * 1024)
+#define FLUSH_BYTES ((size_t)64 * 1024)
 /* The number is repeated so long after a notice, then after each longer time; and so long after
  * somebody connected (nng hears of a connection before it uses it). */
 #define REPEAT_FIRST_MS   1000
@@ -290,7 +290,7 @@ int bus_notice_open(struct bus *bus, char *error, size_t error_size)
     loop_timer_init(&notices->repeat_timer, bus->options.loop, on_repeat, bus);
     result = open_ports(bus, &reason);
     if (result != 0)
-        snprintf(error, error_size, "%s", buf_cstr(&reason));
+        (void)snprintf(error, error_size, "%s", buf_cstr(&reason));
     buf_deinit(&reason);
     return result;
 }

@@ -235,7 +235,7 @@ static char process_state(int32_t pid)
     char *name_end = NULL;
     FILE *file;
 
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", pid);
     file = fopen(path, "re");
     if (!file)
         return 0;
