@@ -1,3 +1,4 @@
+/* The transport over nng: ports and their frames, and the way from nng's threads to the loop. */
 #include "bus/transport_internal.h"
 
 #include "base/mem.h"
@@ -175,6 +176,7 @@ struct transport *transport_new(const struct transport_options *options)
     transport->last = &transport->first;
     transport->wake = loop_wake_new(options->loop, on_wake, transport);
     transport_watch_init(transport);
+    transport_listen_init(transport);
     return transport;
 }
 
@@ -196,6 +198,7 @@ static void free_port(struct port *port)
         mem_free(pipe);
     map64_deinit(&port->pipes);
     transport_watch_free_dialers(port);
+    transport_listen_free(port);
     mem_free(port);
 }
 
@@ -206,6 +209,7 @@ void transport_free(struct transport *transport, uint32_t linger_ms)
     if (linger_ms > 0)
         nng_msleep((nng_duration)linger_ms);
     transport_watch_deinit(transport);
+    transport_listen_deinit(transport);
     LIST_FOREACH(node, &transport->ports)
     close_port(CONTAINER_OF(node, struct port, node));
     event = transport_take_events(transport);
@@ -253,6 +257,7 @@ struct port *transport_open(struct transport *transport, enum port_role role, vo
     *port = (struct port){.transport = transport, .role = role, .data = data};
     map64_init(&port->pipes);
     list_init(&port->dialers);
+    list_init(&port->listeners);
     if (roles[role].open(&port->socket) != 0) {
         mem_free(port);
         return NULL;
@@ -282,7 +287,7 @@ static int explain(int error, const char **reason_out)
 
 int port_listen(struct port *port, const char *address, const char **reason_out)
 {
-    return explain(nng_listen(port->socket, address, NULL, 0), reason_out);
+    return explain(transport_listen(port, address), reason_out);
 }
 
 int port_dial(struct port *port, const char *address, const char **reason_out)

@@ -2,6 +2,7 @@
  *
  *   transport        ports, frames, the way to the loop
  *   transport_watch  what nng 1.5.2 must be watched for: dialers that give up, a reaper that hangs
+ *   transport_listen and listeners that accept no more
  */
 #ifndef JACKDAW_BUS_TRANSPORT_INTERNAL_H
 #define JACKDAW_BUS_TRANSPORT_INTERNAL_H
@@ -41,6 +42,15 @@ struct dialer {
     unsigned ticks; /* of the redial timer since it was last connected or dialled anew */
 };
 
+/* An address a port listens at. */
+struct listener {
+    struct list_node node; /* port.listeners */
+    char *address;
+    nng_listener nng;
+    uint64_t errors;   /* of nng's count, seen so far */
+    bool is_listening; /* false: the address could not be had again yet */
+};
+
 struct port {
     struct list_node node; /* transport.ports */
     struct transport *transport;
@@ -50,6 +60,7 @@ struct port {
     nng_aio *receive;   /* NULL: PUB */
     struct map64 pipes; /* pipe id -> struct pipe; the loop's */
     struct list_node dialers;
+    struct list_node listeners;
 };
 
 struct transport {
@@ -61,6 +72,7 @@ struct transport {
     struct event **last;
     struct loop_timer redial_timer; /* runs while a dialer is not connected */
     struct loop_timer reaper_timer; /* runs while a sign of life is awaited */
+    struct loop_timer listen_timer; /* runs while a port listens */
     unsigned reaper_ticks;
 };
 
@@ -80,5 +92,12 @@ void transport_watch_pipe_up(const struct event *event);
 void transport_watch_pipe_gone(const struct event *event);
 void transport_watch_reaper_alive(struct transport *transport);
 void transport_watch_free_dialers(struct port *port);
+
+/* ---- transport_listen.c ---- */
+void transport_listen_init(struct transport *transport);
+void transport_listen_deinit(struct transport *transport);
+/* 0 or an error of nng's. */
+int transport_listen(struct port *port, const char *address);
+void transport_listen_free(struct port *port);
 
 #endif
