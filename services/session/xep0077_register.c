@@ -134,6 +134,9 @@ static void send_result(struct farewell *farewell)
     struct service_request *request = farewell->request;
     struct stanza result;
     stanza_make_result(&request->stanza, (struct span){0}, &request->arena, &result);
+    if (span_is_empty(result.from)) {
+        result.from = request->account; /* the request had no `to` */
+    }
     service_forward(request->service, &(struct service_forward){.stanza = &result,
                                                                 .request = request,
                                                                 .sent = on_result_sent,
