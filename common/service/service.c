@@ -258,7 +258,7 @@ static void retry_backlog(void *arg)
 }
 
 static void send_forward(struct service *service, const struct service_forward *forward,
-                         struct span hash_of)
+                         const struct stanza *stanza)
 {
     struct wire_msg msg = {.id = WIRE_ID_forward};
     struct outgoing *out = mem_calloc(1, sizeof(*out));
@@ -266,13 +266,14 @@ static void send_forward(struct service *service, const struct service_forward *
     out->service = service;
     out->sent = forward->sent;
     out->arg = forward->arg;
-    out->hash = hash_span(hash_of);
+    out->hash =
+        hash_span(span_is_empty(forward->via) ? jid_bare(stanza->from) : jid_bare(forward->via));
     if (forward->request) {
         out->work = CONTAINER_OF(forward->request, struct work, pub);
         out->work->unsent++;
     }
     buf_reset(&service->stanza);
-    stanza_encode(forward->stanza, &service->stanza);
+    stanza_encode(stanza, &service->stanza);
     msg.u.forward = (struct wire_forward){
         .origin_sid = service->origin_sid,
         .origin_n = ++service->origin_n,
@@ -288,21 +289,21 @@ static void send_forward(struct service *service, const struct service_forward *
 
 void service_forward(struct service *service, const struct service_forward *forward)
 {
-    ASSERT(!span_is_empty(forward->stanza->from));
-    send_forward(service, forward,
-                 span_is_empty(forward->via) ? jid_bare(forward->stanza->from) : forward->via);
+    struct stanza named = *forward->stanza;
+
+    /* What had no `to` was for the sender's account: so is the answer's `from`. */
+    if (span_is_empty(named.from) && forward->request)
+        named.from = forward->request->account;
+    ASSERT(!span_is_empty(named.from));
+    send_forward(service, forward, &named);
 }
 
 /* ---- answers ---- */
 
 void service_reply(struct service_request *request, const struct stanza *reply)
 {
-    struct stanza named = *reply;
-    struct service_forward forward = {.stanza = &named, .request = request};
+    struct service_forward forward = {.stanza = reply, .request = request};
 
-    /* What had no `to` was for the sender's account. */
-    if (span_is_empty(named.from))
-        named.from = request->account;
     service_forward(request->service, &forward);
     work_end(request);
 }

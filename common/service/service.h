@@ -132,9 +132,9 @@ struct service_forward {
     service_sent_fn *sent;           /* or NULL */
     void *arg;
 };
-/* Sends it through one router, so that what goes the same way keeps its order. stanza->from must
- * not be empty. Copies everything. Never fails: what a full backlog refuses is kept and sent later,
- * in order. */
+/* Sends it through one router, so that what goes the same way keeps its order. A stanza without
+ * `from` gets the account of `request`. Copies everything. Never fails: what a full backlog refuses
+ * is kept and sent later, in order. */
 void service_forward(struct service *service, const struct service_forward *forward);
 
 #endif

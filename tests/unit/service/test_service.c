@@ -163,6 +163,7 @@ static void an_answer_settles_the_item_when_a_router_has_it(void **state)
     assert_true(t.seen_own);
     assert_int_equal(reply.type, STANZA_RESULT);
     assert_true(span_is(reply.to, "romeo@localhost/o"));
+    assert_true(span_is(reply.from, "romeo@localhost"));
     assert_true(fake.sent[0].hash == hash_span(SPAN("romeo@localhost")));
     assert_int_equal(fake.settled_count, 0);
     fake_settle(0, BUS_SETTLED);
