@@ -137,11 +137,13 @@ class Client:
         if self.connection is None:
             return
         try:
-            self.connection.send(self.framing.footer)
+            if not self._reader.done():
+                self.connection.send(self.framing.footer)
             self.connection.close()
         except (ConnectionError, RuntimeError):
             pass
         self._reader.cancel()
+        await asyncio.gather(self._reader, return_exceptions=True)
 
     # ---- streams ----
     async def _expect(self, timeout, *names):

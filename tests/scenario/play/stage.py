@@ -43,6 +43,7 @@ class Stage:
         self.passwords = {}             # by account name in the script
         self.names = {}                 # account name in the script: name on the server
         self.actors = {}
+        self._clients = []              # all that ever connected
         self.transcript = []
         self.http_answer = None
         self._next_url = number
@@ -107,6 +108,7 @@ class Stage:
         if "without a subprotocol" in options:
             details["protocol"] = None
         self.actors[name] = client
+        self._clients.append(client)
         await asyncio.wait_for(client.connect(**details), self.setting.patience)
 
     async def connects(self, name, options, _):
@@ -490,7 +492,7 @@ class Stage:
         raise ScriptError("line %d: there is no such phrase: %s" % (statement.number, statement.words))
 
     async def end(self):
-        for client in self.actors.values():
+        for client in self._clients:
             await client.leave()
 
 
