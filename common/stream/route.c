@@ -171,14 +171,12 @@ static bool answer_own(struct stream *stream, const struct stanza *stanza)
     return false;
 }
 
+/* Unavailable presence of the client's own does not take this back: it may still be on its way when
+ * the stream ends. Saying it once more, behind it, is what the unbinding then waits for. */
 static void note_presence(struct stream_session *session, const struct stanza *stanza)
 {
-    if (stanza->kind != STANZA_PRESENCE)
-        return;
-    if (stanza->type == STANZA_AVAILABLE)
+    if (stanza->kind == STANZA_PRESENCE && stanza->type == STANZA_AVAILABLE)
         session->was_available = true;
-    else if (stanza->type == STANZA_UNAVAILABLE && stanza->to.len == 0)
-        session->was_available = false;
 }
 
 static void accept(struct stream *stream, struct stanza *stanza)

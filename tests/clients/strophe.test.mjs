@@ -32,8 +32,11 @@ const ask = (client, iq) => new Promise((resolve, reject) => {
   client.connection.sendIQ(iq, resolve, (error) => reject(new Error(error ? Strophe.serialize(error) : 'no answer')), 15000);
 });
 
-const has = (client, name, predicate) => until(`a ${name}`, () =>
-  client.seen.find((stanza) => stanza.nodeName === name && predicate(stanza)));
+const has = (client, name, predicate) => until(`a ${name} ${predicate}`, () =>
+  client.seen.find((stanza) => stanza.nodeName === name && predicate(stanza)))
+  .catch((error) => {
+    throw new Error(`${error.message}; ${client.jid} saw\n${client.seen.map((one) => Strophe.serialize(one)).join('\n')}`);
+  });
 
 const from = (client) => (stanza) => stanza.getAttribute('from') === client.jid;
 

@@ -18,8 +18,11 @@ async function logIn(account, service, password = account.password) {
   return { xmpp, seen, jid: jid.toString(), bare: jid.bare().toString() };
 }
 
-const has = (client, name, predicate) => until(`a ${name}`, () =>
-  client.seen.find((stanza) => stanza.is(name) && predicate(stanza)));
+const has = (client, name, predicate) => until(`a ${name} ${predicate}`, () =>
+  client.seen.find((stanza) => stanza.is(name) && predicate(stanza)))
+  .catch((error) => {
+    throw new Error(`${error.message}; ${client.jid} saw\n${client.seen.join('\n')}`);
+  });
 
 for (const [kind, addresses] of [['ws', plain], ['wss', secure]]) {
   test(`xmpp.js: two accounts chat over ${kind} through different edges`, { skip: addresses.length === 0 }, async () => {

@@ -197,7 +197,7 @@ static void test_leaving_says_unavailable_then_unbinds(void **state)
     fixture_down();
 }
 
-static void test_who_said_unavailable_leaves_quietly(void **state)
+static void test_who_said_unavailable_is_unbound_after_it_was_dealt_with(void **state)
 {
     (void)state;
     fixture_up(NULL);
@@ -205,7 +205,9 @@ static void test_who_said_unavailable_leaves_quietly(void **state)
     say(conn, "<presence xmlns='jabber:client'/>");
     say(conn, "<presence xmlns='jabber:client' type='unavailable'/>");
     conn_free(conn);
-    assert_int_equal(fake.item_count, 2);
+    assert_int_equal(fake.item_count, 3);
+    assert_int_equal(fake.items[2].msg.u.route.origin_n, 3);
+    settle_item(2, BUS_SETTLED);
     answer_result(WIRE_ID_unbind, "");
     fixture_down();
 }
@@ -336,7 +338,7 @@ int main(void)
         cmocka_unit_test(test_slow_reader_is_ended_and_its_stanza_goes_elsewhere),
         cmocka_unit_test(test_end_session_says_why),
         cmocka_unit_test(test_leaving_says_unavailable_then_unbinds),
-        cmocka_unit_test(test_who_said_unavailable_leaves_quietly),
+        cmocka_unit_test(test_who_said_unavailable_is_unbound_after_it_was_dealt_with),
         cmocka_unit_test(test_a_full_bus_delays_but_keeps_order),
         cmocka_unit_test(test_a_bus_that_stays_full_ends_the_stream),
         cmocka_unit_test(test_silence_is_pinged_then_ended),
