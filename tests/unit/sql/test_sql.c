@@ -6,55 +6,27 @@
 #include "sql/sql.h"
 
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "private_postgres.h"
+
 #define PATIENCE_MS 20000
-#define BIN         "/usr/lib/postgresql/15/bin"
 
 static char folder[] = "/tmp/jackdaw-sql-XXXXXX";
 static const char *url; /* of the database under test */
 static char sqlite_url[96];
-static char postgres_url[128];
+static struct private_postgres postgres_server;
 
 static const struct sql_migration migrations[] = {
     {1, "CREATE TABLE things (owner @TEXT@ NOT NULL, number BIGINT NOT NULL, data @BLOB@, "
         "PRIMARY KEY (owner, number)); CREATE TABLE tally (id @ID@, note @TEXT@)"},
     {2, "ALTER TABLE things ADD COLUMN note @TEXT@"},
 };
-
-/* ---- a private PostgreSQL; as root it runs as the user postgres ---- */
-static int as_postgres(const char *command)
-{
-    char line[640];
-    const char *drop =
-        geteuid() == 0 ? "setpriv --reuid=postgres --regid=postgres --clear-groups " : "";
-    snprintf(line, sizeof(line), "cd %s && %s%s >>%s/log 2>&1", folder, drop, command, folder);
-    return system(line);
-}
-
-static int postgres_start(void)
-{
-    char command[400];
-    snprintf(command, sizeof(command),
-             BIN "/pg_ctl -D %s/data -w -o \"-k %s -c listen_addresses= -c fsync=off\" start",
-             folder, folder);
-    return as_postgres(command);
-}
-
-static int postgres_stop(void)
-{
-    char command[200];
-    snprintf(command, sizeof(command), BIN "/pg_ctl -D %s/data -m immediate stop", folder);
-    return as_postgres(command);
-}
 
 /* ---- what is seen ---- */
 struct seen {
@@ -392,7 +364,7 @@ static void a_killed_server_is_waited_for(void **state)
     struct transfer transfer = {.seen = &done};
     run(loop, db, &SQL_PLAIN("DELETE FROM things"), &seen);
     run(loop, hasty, &SQL_PLAIN("SELECT 1"), &hurried);
-    assert_int_equal(postgres_stop(), 0);
+    assert_int_equal(private_postgres_kill(&postgres_server), 0);
     sql_query(db, 1, &SQL_PLAIN("SELECT 1"), note, &seen);
     sql_transaction(db, 1, count_up, note_done, &transfer);
     sql_query(hasty, 1, &SQL_PLAIN("SELECT 1"), note, &hurried);
@@ -400,7 +372,7 @@ static void a_killed_server_is_waited_for(void **state)
     assert_int_equal(hurried.status, SQL_DOWN);
     assert_false(sql_is_ready(hasty));
     assert_int_equal(seen.count, 1);
-    assert_int_equal(postgres_start(), 0);
+    assert_int_equal(private_postgres_spawn(&postgres_server), 0);
     run_until(loop, &done.count, 1);
     assert_int_equal(done.status, SQL_OK);
     assert_int_equal(seen.status, SQL_OK);
@@ -409,23 +381,6 @@ static void a_killed_server_is_waited_for(void **state)
     sql_free(db);
     sql_free(hasty);
     loop_free(loop);
-}
-
-static int set_up_postgres(void)
-{
-    char command[300];
-    if (geteuid() == 0) {
-        snprintf(command, sizeof(command), "chown postgres %s", folder);
-        if (system(command) != 0) {
-            return -1;
-        }
-    }
-    snprintf(command, sizeof(command), BIN "/initdb -D %s/data -U postgres -A trust -N", folder);
-    if (as_postgres(command) != 0 || postgres_start() != 0) {
-        return -1;
-    }
-    snprintf(postgres_url, sizeof(postgres_url), "postgresql://postgres@/postgres?host=%s", folder);
-    return 0;
 }
 
 static int remove_folder(void)
@@ -449,18 +404,16 @@ int main(void)
         COMMON_TESTS,
         cmocka_unit_test(a_killed_server_is_waited_for),
     };
-    if (!mkdtemp(folder) || chmod(folder, 0755) != 0) {
+    if (!mkdtemp(folder)) {
         return 1;
     }
     snprintf(sqlite_url, sizeof(sqlite_url), "sqlite:%s/sqlite", folder);
     url = sqlite_url;
     int failures = cmocka_run_group_tests_name("sqlite", sqlite, NULL, NULL);
-    if (set_up_postgres() != 0) {
-        fprintf(stderr, "cannot start a private PostgreSQL 15; see %s/log\n", folder);
+    if (private_postgres_start(&postgres_server) != 0) {
         return 1;
     }
-    url = postgres_url;
+    url = postgres_server.url;
     failures += cmocka_run_group_tests_name("postgresql", postgres, NULL, NULL);
-    postgres_stop();
-    return remove_folder() == 0 ? failures : 1;
+    return private_postgres_stop(&postgres_server) == 0 && remove_folder() == 0 ? failures : 1;
 }
