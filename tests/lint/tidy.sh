@@ -21,6 +21,7 @@ fi
 mkdir -p "$build/tidy"
 settings=$(cat .clang-tidy <(clang-tidy --version) | sha256sum)
 
+# shellcheck disable=SC2317  # called by xargs below
 check() {
     local file=$1 command sum out
     command=$(python3 - "$build" "$file" <<'PY'
@@ -57,6 +58,7 @@ PY
 export -f check
 export build settings
 
+# shellcheck disable=SC2016  # the inner shell expands it
 printf '%s\0' "${files[@]}" | xargs -0 -P 2 -I{} bash -c 'check "$1"' _ {}
 status=$?
 echo "tidy: ${#files[@]} files looked at, $([[ $status == 0 ]] && echo all clean || echo findings above)"
