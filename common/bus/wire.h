@@ -37,6 +37,7 @@ enum wire_kind { WIRE_ITEM, WIRE_CALL, WIRE_REPLY, WIRE_NOTICE, WIRE_RECORD };
 
 /* Flags and small enums that travel in U32 fields. */
 #define WIRE_FORWARD_INBOUND 1u
+#define WIRE_FORWARD_VOUCHED 2u
 #define WIRE_HANDLE_INBOUND  1u
 #define WIRE_SASL_SECURE     1u /* the stream is encrypted: PLAIN may be used */
 #define WIRE_ACCOUNT_BY_OPERATOR                                                                   \

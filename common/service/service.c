@@ -277,7 +277,8 @@ static void send_forward(struct service *service, const struct service_forward *
     msg.u.forward = (struct wire_forward){
         .origin_sid = service->origin_sid,
         .origin_n = ++service->origin_n,
-        .flags = forward->inbound ? WIRE_FORWARD_INBOUND : 0,
+        .flags = (forward->inbound ? WIRE_FORWARD_INBOUND : 0) |
+                 (forward->vouched ? WIRE_FORWARD_VOUCHED : 0),
         .recipients = {forward->recipients, (uint32_t)forward->recipient_count},
         .stanza = buf_span(&service->stanza),
     };
@@ -326,6 +327,15 @@ void service_reply_error(struct service_request *request, const char *condition,
     }
     stanza_make_error(&request->stanza, condition, text, &request->arena, &reply);
     service_reply(request, &reply);
+}
+
+void service_vouch(struct service_request *request)
+{
+    struct service_forward forward = {
+        .stanza = &request->stanza, .via = request->account, .vouched = true, .request = request};
+
+    service_forward(request->service, &forward);
+    work_end(request);
 }
 
 void service_finish(struct service_request *request)

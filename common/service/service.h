@@ -115,6 +115,9 @@ void service_reply_result(struct service_request *request, struct span payload);
 void service_reply_error(struct service_request *request, const char *condition, const char *text);
 /* A stanza of the handler's own making as the answer. */
 void service_reply(struct service_request *request, const struct stanza *reply);
+/* The sender of this iq may know about the account: let the router answer it, as it would answer
+ * the account itself (disco#info, whose features only the router has all of). */
+void service_vouch(struct service_request *request);
 /* Nothing to answer. */
 void service_finish(struct service_request *request);
 
@@ -128,6 +131,7 @@ struct service_forward {
     size_t recipient_count;
     struct span via;                 /* bare JID whose router takes it; empty: the sender's */
     bool inbound;                    /* WIRE_FORWARD_INBOUND: hand it to the recipient's service */
+    bool vouched;                    /* WIRE_FORWARD_VOUCHED: see service_vouch */
     struct service_request *request; /* not settled before this is, or NULL */
     service_sent_fn *sent;           /* or NULL */
     void *arg;

@@ -143,6 +143,12 @@ static void act_service_account(struct routing *routing, struct target *target)
         refuse_iq(routing, target, "service-unavailable");
 }
 
+static void act_own(struct routing *routing, struct target *target)
+{
+    if (!own_answer(routing, target, SCOPE_OWN))
+        answer_error(routing, target, "service-unavailable");
+}
+
 static void act_presence_out(struct routing *routing, struct target *target)
 {
     (void)target;
@@ -187,6 +193,7 @@ static action_fn *const actions[ACT_COUNT] = {
     [ACT_LATER] = act_later,
     [ACT_SERVICE_ACCOUNT] = act_service_account,
     [ACT_SERVICE_SERVER] = act_service_server,
+    [ACT_OWN] = act_own,
     [ACT_PRESENCE_OUT] = act_presence_out,
     [ACT_PRESENCE_IN] = act_presence_in,
 };

@@ -72,6 +72,13 @@ static void resume_job(void *ctx, struct job *job)
     job_release(job);
 }
 
+static enum rules_source source_of(uint32_t forward_flags)
+{
+    if (forward_flags & WIRE_FORWARD_INBOUND)
+        return SOURCE_SERVICE_INBOUND;
+    return forward_flags & WIRE_FORWARD_VOUCHED ? SOURCE_SERVICE_VOUCHED : SOURCE_SERVICE;
+}
+
 static void item_forward(struct router *router, struct job_options *options,
                          const struct wire_msg *msg)
 {
@@ -81,7 +88,7 @@ static void item_forward(struct router *router, struct job_options *options,
 
     options->origin_sid = item->origin_sid;
     options->origin_n = item->origin_n;
-    options->source = item->flags & WIRE_FORWARD_INBOUND ? SOURCE_SERVICE_INBOUND : SOURCE_SERVICE;
+    options->source = source_of(item->flags);
     options->stanza = item->stanza;
     job = job_new(router, options);
     metric_inc(METRIC_router_forwarded);

@@ -27,6 +27,7 @@
 #define LATR ACT_LATER
 #define SVCA ACT_SERVICE_ACCOUNT
 #define SVCS ACT_SERVICE_SERVER
+#define OWNA ACT_OWN
 #define POUT ACT_PRESENCE_OUT
 #define P_IN ACT_PRESENCE_IN
 
@@ -47,6 +48,7 @@ static const unsigned char table[ROW_COUNT][DEST_COUNT] = {
     [ROW_PRESENCE_PROBE]          = {____, ____, ____, ____, ____, ____, ____, ____, ____, ____},
     [ROW_PRESENCE_ERROR]          = {____, AVAI, AVAI, ____, DLVR, ____, BARE, ____, ____, ____},
     [ROW_IQ_REQUEST]              = {UNAV, SVCA, SVCA, SVCA, DLVR, UNAV, SVCA, SVCS, NREM, LATR},
+    [ROW_IQ_REQUEST_VOUCHED]      = {OWNA, OWNA, OWNA, OWNA, UNAV, UNAV, OWNA, ____, NREM, OWNA},
     [ROW_IQ_REQUEST_DEALT]        = {UNAV, UNAV, UNAV, UNAV, DLVR, UNAV, UNAV, ____, NREM, LATR},
     [ROW_IQ_ANSWER]               = {____, ____, ____, ____, DLVR, ____, ____, ____, ____, ____},
 };
@@ -97,6 +99,7 @@ static const struct {
     {ROW_PRESENCE_SUBSCRIPTION, SOURCE_SERVICE_INBOUND, ROW_PRESENCE_SUBSCRIPTION_IN},
     {ROW_PRESENCE_PROBE, SOURCE_SERVICE_INBOUND, ROW_PRESENCE_PROBE_IN},
     {ROW_IQ_REQUEST, SOURCE_SERVICE, ROW_IQ_REQUEST_DEALT},
+    {ROW_IQ_REQUEST, SOURCE_SERVICE_VOUCHED, ROW_IQ_REQUEST_VOUCHED},
 };
 
 enum rules_row rules_row(enum stanza_kind kind, enum stanza_type type, enum rules_source source)

@@ -40,9 +40,10 @@ enum rules_row {
     ROW_PRESENCE_PROBE_IN,
     ROW_PRESENCE_PROBE,
     ROW_PRESENCE_ERROR,
-    ROW_IQ_REQUEST,       /* get, set */
-    ROW_IQ_REQUEST_DEALT, /* from a service: handed to no service again */
-    ROW_IQ_ANSWER,        /* result, error */
+    ROW_IQ_REQUEST,         /* get, set */
+    ROW_IQ_REQUEST_VOUCHED, /* a service has checked that the sender may know about the account */
+    ROW_IQ_REQUEST_DEALT,   /* from a service: handed to no service again */
+    ROW_IQ_ANSWER,          /* result, error */
     ROW_COUNT
 };
 
@@ -59,6 +60,7 @@ enum rules_action {
     ACT_LATER,           /* answer with <resource-constraint/>: to be tried again */
     ACT_SERVICE_ACCOUNT, /* to the service that answers for accounts */
     ACT_SERVICE_SERVER,  /* to whoever answers for the server, ourselves first */
+    ACT_OWN,             /* answered for the account by ourselves */
     ACT_PRESENCE_OUT,    /* to the presence daemon of the sender */
     ACT_PRESENCE_IN,     /* to the presence daemon of the recipient */
     ACT_COUNT
@@ -66,9 +68,10 @@ enum rules_action {
 
 /* Who sent it. */
 enum rules_source {
-    SOURCE_CLIENT,         /* a client's own stanza */
-    SOURCE_SERVICE,        /* a service has made it or dealt with it */
-    SOURCE_SERVICE_INBOUND /* a service asks for the service of the recipient */
+    SOURCE_CLIENT,          /* a client's own stanza */
+    SOURCE_SERVICE,         /* a service has made it or dealt with it */
+    SOURCE_SERVICE_INBOUND, /* a service asks for the service of the recipient */
+    SOURCE_SERVICE_VOUCHED, /* a service asks us to answer for the account */
 };
 
 /* ROW_COUNT when a stanza of that kind cannot have that type. */

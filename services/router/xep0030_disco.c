@@ -4,10 +4,10 @@
  * nothing can be shown that is not there. Nodes: none are known here, a service that has some
  * announces the namespace itself.
  *
- * Accounts (section 8): disco#info of somebody else's account is refused with
- * <service-unavailable/> unless its presence daemon announced the namespace for accounts, since
- * only that one knows who is subscribed; disco#items then is an empty list, as the section asks
- * for. Nothing tells whether the account exists.
+ * Accounts (section 8): whether somebody may see another's account only its presence daemon knows,
+ * who announces disco#info for accounts and vouches for those who may (they are answered like the
+ * owner); without one it is <service-unavailable/>. disco#items is an empty list to everybody.
+ * Nothing tells whether the account exists.
  */
 #include "own.h"
 #include "xml/ns.h"

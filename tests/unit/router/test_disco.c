@@ -64,6 +64,18 @@ static void somebody_elses_account_is_not_shown(void **state)
     assert_int_equal(f.asked_count, 0);
 }
 
+static void who_is_vouched_for_sees_the_account(void **state)
+{
+    (void)state;
+    service_sends("<iq from='romeo@localhost/orchard' to='juliet@localhost' type='get' id='q'>" INFO
+                  "</iq>",
+                  WIRE_FORWARD_VOUCHED, NULL, 0);
+    redis_answers(); /* romeo, for the answer */
+    check_deliver(0, "edge-1", 1, 1);
+    assert_non_null(strstr(sent_xml(0), "category=\"account\""));
+    assert_non_null(strstr(sent_xml(0), "from=\"juliet@localhost\""));
+}
+
 static void what_is_gone_for_long_is_not_shown(void **state)
 {
     (void)state;
@@ -132,6 +144,7 @@ int main(void)
         TEST(the_server_shows_its_table_and_what_services_announced),
         TEST(ones_own_account_shows_what_is_announced_for_accounts),
         TEST(somebody_elses_account_is_not_shown),
+        TEST(who_is_vouched_for_sees_the_account),
         TEST(what_is_gone_for_long_is_not_shown),
         TEST(nodes_are_not_found),
         TEST(items_are_an_empty_list),
