@@ -195,6 +195,14 @@ void job_result(struct job *job, struct span payload)
     job_end(job);
 }
 
+void job_vouch(struct job *job)
+{
+    if (job->request) {
+        service_vouch(job->request);
+    }
+    job_end(job);
+}
+
 void job_error(struct job *job, const char *condition, const char *text)
 {
     trace(job, condition);

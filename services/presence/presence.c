@@ -14,6 +14,7 @@ static const struct service_handler handlers[] = {
     {NS_ROSTER, "query", SERVICE_GET, SERVICE_OWN, NS_ROSTER, roster_get},
     {NS_ROSTER, "query", SERVICE_SET, SERVICE_OWN, NULL, roster_set},
     {NS_LAST, "query", SERVICE_GET, SERVICE_ACCOUNT, NS_LAST, xep0012_last},
+    {NS_DISCO_INFO, "query", SERVICE_GET, SERVICE_ACCOUNT, NULL, xep0030_account},
 };
 
 const struct service_table presence_table = {

@@ -68,6 +68,7 @@ service_handler_fn subscription_in;  /* subscription.c */
 service_handler_fn probe_out;        /* probe.c */
 service_handler_fn probe_in;         /* probe.c */
 service_handler_fn xep0012_last;     /* xep0012_last.c */
+service_handler_fn xep0030_account;  /* xep0030_account.c */
 /* removal.c: the account is gone. */
 void removal_start(struct presence *presence, struct span account);
 
