@@ -49,7 +49,6 @@ static const struct bus_handlers *handlers_of(void *arg)
 
 static void on_peer_up(void *arg, struct bus_peer *peer)
 {
-    LOG_INFO("peer_up", "kind=%s peer=%s", bus_peer_kind(peer), bus_peer_instance(peer));
     if (handlers_of(arg)->peer_up != NULL) {
         handlers_of(arg)->peer_up(ctx_of(arg), peer);
     }
@@ -57,7 +56,6 @@ static void on_peer_up(void *arg, struct bus_peer *peer)
 
 static void on_peer_down(void *arg, struct bus_peer *peer)
 {
-    LOG_WARN("peer_down", "kind=%s peer=%s", bus_peer_kind(peer), bus_peer_instance(peer));
     if (handlers_of(arg)->peer_down != NULL) {
         handlers_of(arg)->peer_down(ctx_of(arg), peer);
     }
