@@ -12,6 +12,7 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -100,11 +101,8 @@ static int write_pem(const char *path, mode_t mode, EVP_PKEY *key, X509 *cert)
     return ok ? 0 : -1;
 }
 
-int devcert_ensure(const struct devcert_options *options, char *error, size_t error_size)
+static int make_pair(const struct devcert_options *options, char *error, size_t error_size)
 {
-    if (access(options->cert_path, R_OK) == 0 && access(options->key_path, R_OK) == 0) {
-        return 0;
-    }
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *cert = key ? make_cert(options, key) : NULL;
     int result = -1;
@@ -121,5 +119,30 @@ int devcert_ensure(const struct devcert_options *options, char *error, size_t er
     }
     X509_free(cert);
     EVP_PKEY_free(key);
+    return result;
+}
+
+/* Several edges start at once in one run_dir: the first makes the pair, the others wait for it. A
+ * lock that cannot be had is not a reason to fail: the lock goes with the descriptor, -1 or not. */
+static int take_lock(const char *path)
+{
+    struct buf name = {0};
+    buf_printf(&name, "%s.lock", path);
+    int fd = open(buf_cstr(&name), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    buf_deinit(&name);
+    if (fd >= 0) {
+        (void)flock(fd, LOCK_EX);
+    }
+    return fd;
+}
+
+int devcert_ensure(const struct devcert_options *options, char *error, size_t error_size)
+{
+    int lock = take_lock(options->key_path);
+    bool is_there = access(options->cert_path, R_OK) == 0 && access(options->key_path, R_OK) == 0;
+    int result = is_there ? 0 : make_pair(options, error, error_size);
+    if (lock >= 0) {
+        (void)close(lock);
+    }
     return result;
 }

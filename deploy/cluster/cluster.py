@@ -195,6 +195,7 @@ class Cluster:
             env["JACKDAW_EDGE_TLS_PORT"] = str(tls_port)
         report = self._path("sanitizer", name)
         env["ASAN_OPTIONS"] = "detect_leaks=1:exitcode=99:log_path=" + report
+        env["LSAN_OPTIONS"] = "print_suppressions=0"
         env["UBSAN_OPTIONS"] = "print_stacktrace=1:log_path=" + report
         env["TSAN_OPTIONS"] = "exitcode=99:log_path=" + report
         return env

@@ -57,6 +57,7 @@ class Stage:
                           "%s@%s" % (real, self.setting.domain), text)
         text = re.sub(r"\blocalhost\b", self.setting.domain, text)
         text = re.sub(r"\{name:(\w+)\}", lambda m: self.names.get(m[1], m[1] + self._suffix), text)
+        text = re.sub(r"\{upper:(\w+)\}", lambda m: self.names[m[1]].upper(), text)
         text = re.sub(r"\{password:(\w+)\}", lambda m: self.passwords[m[1]], text)
         text = re.sub(r"\{repeat (\d+) (.+?)\}", lambda m: m[2] * int(m[1]), text)
         text = pattern.substitute(text, self.variables)
@@ -130,7 +131,7 @@ class Stage:
     def _password(self, account, text):
         name = account.partition("@")[0]
         given = re.search(r"password (.+)", text or "")
-        return given[1] if given else self.passwords.get(name, "")
+        return self.expand(given[1]) if given else self.passwords.get(name, "")
 
     async def _authenticate(self, name, account, mechanism, authzid, details):
         client = self.client(name)
