@@ -21,7 +21,7 @@ export const presenceLine = (jid, text) => new RegExp(`^\\[presence\\] ${quoted(
 /** Somebody with a browser profile of their own, looking at the page of the n-th edge. */
 export class Visitor {
   static async come(browser, n, options = {}) {
-    const context = await browser.newContext({ viewport: { width: 1100, height: 720 }, ...options });
+    const context = await browser.newContext({ viewport: { width: 1100, height: 740 }, ...options });
     const visitor = new Visitor();
     visitor.address = pageOf(n);
     visitor.errors = []; // what the page complained of
