@@ -64,10 +64,10 @@ static void check_listener(struct port *port, struct listener *listener, nng_sta
         return;
     error = listen_again(port, listener);
     if (listener->is_listening)
-        LOG_WARN("listening_again", "address=%s why=\"a peer left in the middle of its handshake\"",
-                 listener->address);
+        LOG_INFO("listening_again", "address=%s why=%s", listener->address,
+                 "a peer left in its handshake");
     if (listener->is_listening && error != 0)
-        LOG_ERROR("cannot_listen_again", "address=%s why=\"%s\"", listener->address,
+        LOG_ERROR("cannot_listen_again", "address=%s why=%s", listener->address,
                   nng_strerror(error));
     listener->is_listening = error == 0;
 }
