@@ -142,9 +142,7 @@ const char *stream_mechanism_name(const struct stream_mechanism *mechanism);
 /* Stream error `condition` (RFC 6120 section 4.9.3), `text` may be empty, then the close. */
 void stream_fail(struct stream *stream, const char *condition, struct span text);
 void stream_fail_xml(struct stream *stream, enum xml_error error);
-/* The client said goodbye. */
 void stream_close_requested(struct stream *stream, const struct xml_top *top);
-/* The host drains. */
 void stream_shut_down(struct stream *stream);
 bool stream_send(struct stream *stream, struct span text);
 /* Writes a stanza to the client. `to` when the stanza has none. */
@@ -153,7 +151,6 @@ bool stream_send_stanza(struct stream *stream, const struct stanza *stanza, stru
 /* sasl.c */
 void stream_sasl_auth(struct stream *stream, const struct xml_top *top);
 void stream_sasl_response(struct stream *stream, const struct xml_top *top);
-/* A response nobody asked for. */
 void stream_sasl_stray(struct stream *stream, const struct xml_top *top);
 void stream_sasl_abort(struct stream *stream, const struct xml_top *top);
 
@@ -173,7 +170,7 @@ void stream_register_iq(struct stream *stream, const struct xml_top *top);
 
 /* route.c: stanzas from the client to the router. */
 void stream_stanza(struct stream *stream, const struct xml_top *top);
-/* Numbers and sends. 0, or -1 when the backlog is full. */
+/* 0, or -1 when the backlog is full. */
 int stream_session_send(struct stream_session *session, const struct stanza *stanza);
 /* Sends what waits. True when nothing waits any more. */
 bool stream_backlog_flush(struct stream_session *session);
@@ -185,7 +182,6 @@ void stream_retry_start(struct stream_host *host);
 struct stream_session *stream_session_new(struct stream_host *host, struct span jid, uint64_t sid);
 /* The stream has ended: says unavailable, unbinds, frees itself in the end. */
 void stream_session_leave(struct stream_session *session);
-/* Goes on with leaving, or with the backlog. */
 void stream_session_continue(struct stream_session *session);
 void stream_session_retry_in(struct stream_session *session, uint32_t delay_ms);
 void stream_session_free(struct stream_session *session);
