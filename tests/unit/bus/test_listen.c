@@ -37,7 +37,7 @@ static void handshakes_cut_short_do_not_stop_it(void **state)
     (void)state;
     rig_listen(&router, "router", "router-0", address);
     for (int i = 0; i < 10; i++) {
-        char name[16];
+        char name[24];
 
         snprintf(name, sizeof name, "edge-%d", i);
         die_in_handshake(address, "\0SP\0", (size_t)i % 5);
