@@ -37,6 +37,7 @@ struct rig {
     struct daemon daemons[2];
     struct presence *presences[2];
     int count;
+    int only;            /* this instance serves every account, - 1; 0: by hash */
     struct redis *redis; /* the test's own */
     struct xml_frames *frames;
     struct bus_peer *router;
@@ -75,7 +76,8 @@ static inline void rig_count(void *arg, const struct redis_reply *reply)
 /* ---- the router ---- */
 static inline struct presence *rig_owner(struct rig *rig, struct span account)
 {
-    return rig->presences[hash_span(account) % (uint64_t)rig->count];
+    uint64_t i = rig->only ? (uint64_t)rig->only - 1 : hash_span(account) % (uint64_t)rig->count;
+    return rig->presences[i];
 }
 
 static inline void rig_handle(struct rig *rig, struct presence *presence,
@@ -265,6 +267,20 @@ static inline void rig_open(struct rig *rig, int i)
     void *ctx = NULL;
     assert_int_equal(presence_open(&rig->daemons[i], &ctx), 0);
     rig->presences[i] = ctx;
+}
+
+/* The instance dies with all it was at, and what it sent and nobody has taken is lost. All that is
+ * not settled must have come from it. A new one takes its place. */
+static inline void rig_kill(struct rig *rig, int i)
+{
+    presence_close(rig->presences[i]);
+    for (size_t k = 0; k < fake.sent_count; k++) {
+        fake.sent[k].is_settled = true;
+    }
+    rig->routed = fake.sent_count;
+    rig->settled = fake.settled_count;
+    memset(rig->forward_of, 0, sizeof(rig->forward_of));
+    rig_open(rig, i);
 }
 
 static inline void rig_start_on(struct rig *rig, int count, const char *sql_url)

@@ -235,6 +235,43 @@ static void only_so_long(void **state)
     private_redis_spawn(&rig.server);
 }
 
+/* Killed after each possible number of turns of its loop; the other one is then asked the same. */
+static void a_killed_instance_loses_nothing(void **state)
+{
+    (void)state;
+    for (int turns = 0; turns < 12; turns++) {
+        if (turns) {
+            rig_stop(&rig);
+            rig_start_on(&rig, 2, NULL);
+        }
+        rig.only = 1;
+        rig_bind(&rig, ROMEO, 1);
+        rig_bind(&rig, JULIET, 2);
+        rig_does(&rig, ROMEO, R(1), "<presence xmlns='jabber:client'/>");
+        rig_does(&rig, ROMEO, R(2),
+                 "<presence xmlns='jabber:client' type='subscribe' to='juliet@localhost'/>");
+        rig_does(&rig, JULIET, J(1), "<presence xmlns='jabber:client'/>");
+        for (unsigned step = 2; step <= 3; step++) {
+            const char *xml = step == 2 ? "<presence xmlns='jabber:client' type='subscribed' "
+                                          "to='romeo@localhost'/>"
+                                        : "<presence xmlns='jabber:client' type='unavailable'/>";
+            const char *due = step == 2 ? "romeo@localhost <presence from=\"" JULIET "\"/>"
+                                        : "<presence from=\"" JULIET "\" type=\"unavailable\"/>";
+            buf_reset(&rig.said);
+            rig_send(&rig, JULIET, J(step), xml);
+            for (int i = 0; i < turns; i++) {
+                rig_turn(&rig);
+            }
+            rig_kill(&rig, rig.only - 1);
+            rig.only = 3 - rig.only;
+            rig_send(&rig, JULIET, J(step), xml);
+            rig_settle(&rig);
+            rig_expect(&rig, due);
+            rig_wait_ready(&rig);
+        }
+    }
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -265,6 +302,7 @@ int main(void)
         RIG_TEST(many_contacts_cost_few_round_trips),
         RIG_TEST(redis_that_goes_is_waited_for),
         RIG_TEST(only_so_long),
+        RIG_TEST(a_killed_instance_loses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
