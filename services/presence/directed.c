@@ -40,19 +40,64 @@ void directed_read(struct job *job, uint64_t sid, struct directed *directed)
     struct reading *reading = arena_calloc(job->arena, 1, sizeof(*reading));
     reading->job = job;
     reading->directed = directed;
+    *directed = (struct directed){.sid = sid};
     job_hold(job);
     redis_call(job->presence->redis, on_members, reading, SPAN("SMEMBERS"), key_of(job, sid));
+}
+
+/* Those who were told; in the request's arena, which outlives the sending. */
+struct telling {
+    struct redis *redis;
+    struct span *srem; /* SREM, the key, and they */
+    size_t argc;
+};
+
+static void on_told(void *arg)
+{
+    const struct telling *telling = arg;
+    redis_command(telling->redis, NULL, NULL, telling->argc, telling->srem);
+}
+
+static struct telling *telling_new(struct job *job, const struct directed *directed)
+{
+    struct telling *telling = arena_calloc(job->arena, 1, sizeof(*telling));
+    telling->redis = job->presence->redis;
+    telling->argc = directed->count + 2;
+    telling->srem = arena_calloc(job->arena, telling->argc, sizeof(*telling->srem));
+    telling->srem[0] = SPAN("SREM");
+    telling->srem[1] = key_of(job, directed->sid);
+    for (size_t i = 0; i < directed->count; i++) {
+        telling->srem[2 + i] = directed->jids[i];
+    }
+    return telling;
+}
+
+void directed_tell(struct job *job, const struct stanza *stanza, const struct directed *directed,
+                   const struct span *jids, size_t count)
+{
+    if (directed->count == 0) {
+        return;
+    }
+    struct telling *telling = telling_new(job, directed);
+    if (count == 0) {
+        on_told(telling);
+        return;
+    }
+    struct service_forward forward = {
+        .stanza = stanza,
+        .recipients = jids,
+        .recipient_count = count,
+        .via = job->account,
+        .request = job->request,
+        .sent = on_told,
+        .arg = telling,
+    };
+    service_forward(job->presence->service, &forward);
 }
 
 static void on_written(void *arg, const struct redis_reply *reply)
 {
     job_release(arg, !redis_failed(reply));
-}
-
-void directed_forget(struct job *job, uint64_t sid)
-{
-    job_hold(job);
-    redis_call(job->presence->redis, on_written, job, SPAN("DEL"), key_of(job, sid));
 }
 
 /* ---- the stanza ---- */

@@ -3,6 +3,7 @@
 #define JACKDAW_PRESENCE_DIRECTED_H
 
 #include "base/span.h"
+#include "stanza/stanza.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -10,13 +11,17 @@
 struct job;
 
 struct directed {
+    uint64_t sid;
     struct span *jids;
     size_t count;
 };
 
 /* Fills `directed`, in the job's arena. Holds the job. */
 void directed_read(struct job *job, uint64_t sid, struct directed *directed);
-/* Holds the job. */
-void directed_forget(struct job *job, uint64_t sid);
+/* Sends `stanza`, the unavailable presence of session `sid`, to `jids` of `directed`, and forgets
+ * all of `directed` when the router has it: not before, or a daemon that dies in between would
+ * leave them with a ghost. */
+void directed_tell(struct job *job, const struct stanza *stanza, const struct directed *directed,
+                   const struct span *jids, size_t count);
 
 #endif

@@ -41,9 +41,7 @@ static void tell_directed(struct job *job, const struct unavailable *work,
             jids[count++] = work->directed.jids[i];
         }
     }
-    if (count) {
-        job_forward(job, stanza, jids, count, false);
-    }
+    directed_tell(job, stanza, &work->directed, jids, count);
 }
 
 /* The text of the stanza's <status/>, for XEP-0012. */
@@ -116,7 +114,6 @@ static void store(struct job *job)
         work->was_available = state_is_available(session) ||
                               (session->changed_n && session->changed_n == job->request->origin_n);
     }
-    directed_forget(job, job->request->origin_sid);
     if (work->was_available) {
         write_unavailable(job, work);
     }

@@ -251,6 +251,7 @@ static void a_killed_instance_loses_nothing(void **state)
         rig_does(&rig, ROMEO, R(2),
                  "<presence xmlns='jabber:client' type='subscribe' to='juliet@localhost'/>");
         rig_does(&rig, JULIET, J(1), "<presence xmlns='jabber:client'/>");
+        rig_does(&rig, JULIET, J(9), "<presence xmlns='jabber:client' to='nurse@localhost'/>");
         for (unsigned step = 2; step <= 3; step++) {
             const char *xml = step == 2 ? "<presence xmlns='jabber:client' type='subscribed' "
                                           "to='romeo@localhost'/>"
@@ -267,6 +268,7 @@ static void a_killed_instance_loses_nothing(void **state)
             rig_send(&rig, JULIET, J(step), xml);
             rig_settle(&rig);
             rig_expect(&rig, due);
+            rig_expect(&rig, step == 2 ? "romeo@localhost" : "nurse@localhost");
             rig_wait_ready(&rig);
         }
     }
