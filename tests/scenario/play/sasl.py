@@ -54,7 +54,7 @@ class Scram:
     def answer(self, challenge):
         text = decode(challenge)
         parts = dict(part.split("=", 1) for part in text.split(","))
-        if not self._first.endswith("r=" + parts["r"][:24]):
+        if not parts["r"].startswith(self._first.partition(",r=")[2]):
             raise ValueError("the server's nonce does not begin with ours")
         salted = _salted(self._hash, self._password, base64.b64decode(parts["s"]), int(parts["i"]))
         final = "c=%s,r=%s" % (encode(self._gs2), parts["r"])
