@@ -87,6 +87,10 @@ class Stage:
         if self.setting.transport not in words.replace(" or ", " ").split():
             raise Skipped("only over " + words)
 
+    def only_in_the_clear(self, _):
+        if self.setting.urls[0].startswith("wss:"):
+            raise Skipped("only in the clear")
+
     # ---- connecting ----
     def _url(self, is_secure):
         urls = self.setting.secure_urls if is_secure else self.setting.urls
@@ -504,6 +508,7 @@ _AS = r"as (\S+?)(?: with (\S+))?(?: to act as (\S+))?( and password .+)?"
 PHRASES = [(re.compile(text.replace("ACTOR", r"(\w+)").replace(" WITHIN", _WITHIN)), action)
            for text, action in [
     (r"only (over .+)", "only_over"),
+    (r"only in the clear", "only_in_the_clear"),
     (r"accounts()", "accounts"),
     (r"ACTOR connects(.*?) and is refused with (\S+)", "is_refused"),
     (r"ACTOR connects( .+)?", "connects"),
