@@ -19,8 +19,8 @@
 struct span registry_sid(uint64_t sid, struct arena *arena);
 /* 0, or -1 for anything else than 16 digits. */
 int registry_sid_parse(struct span text, uint64_t *sid_out);
-/* The sid as it stands in an encoded record: bytes 8 to 15, behind id, version and length (wire.def:
- * it is the first field of session_record). */
+/* The sid as it stands in an encoded record: bytes 8 to 15, behind id, version and length
+ * (wire.def: it is the first field of session_record). */
 struct span registry_sid_bytes(uint64_t sid, struct arena *arena);
 int registry_record_decode(struct span bytes, struct arena *arena,
                            struct wire_session_record *record_out);

@@ -68,13 +68,16 @@ static struct lws_context *make_context(struct ws_server *server)
 static struct lws_vhost *make_vhost(struct ws_server *server, size_t index)
 {
     const struct ws_listener *listener = &server->options.listeners[index];
-    char name[16];
+    char name[32];
     (void)snprintf(name, sizeof(name), "listener-%zu", index);
+    server->names[index] = mem_strdup(name);
+    if (listener->address && listener->address[0])
+        server->ifaces[index] = mem_strdup(listener->address);
     struct lws_context_creation_info info = {
         .port = listener->port,
-        .iface = listener->address && listener->address[0] ? listener->address : NULL,
+        .iface = server->ifaces[index],
         .protocols = server->protocols,
-        .vhost_name = name,
+        .vhost_name = server->names[index],
         .alpn = "http/1.1",
         .keepalive_timeout = 10,
         .user = server,
@@ -162,6 +165,8 @@ void ws_free(struct ws_server *server)
         mem_free(server->spare[i]);
     }
     for (size_t i = 0; i < WS_MAX_LISTENERS; i++) {
+        mem_free(server->names[i]);
+        mem_free(server->ifaces[i]);
         mem_free(server->certs[i]);
         mem_free(server->keys[i]);
     }

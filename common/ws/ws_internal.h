@@ -46,6 +46,9 @@ struct ws_server {
     struct ws_options options;
     struct lws_context *context;
     struct lws_vhost *vhosts[WS_MAX_LISTENERS];
+    /* libwebsockets keeps the pointers it is given for a listener: what they point at is here. */
+    char *names[WS_MAX_LISTENERS];
+    char *ifaces[WS_MAX_LISTENERS]; /* NULL: every address */
     char *certs[WS_MAX_LISTENERS];
     char *keys[WS_MAX_LISTENERS];
     struct lws_protocols protocols[3];
