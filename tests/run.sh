@@ -129,8 +129,10 @@ run_stage() {
     if [[ $status == 0 ]]; then
         printf '   ok, %d s\n' $((SECONDS - begun))
     else
-        printf '   FAILED (status %d) after %d s; the end of %s:\n' "$status" $((SECONDS - begun)) "$log"
-        tail -n 80 "$log" | sed 's/^/   | /'
+        printf '   FAILED (status %d) after %d s; from %s:\n' "$status" $((SECONDS - begun)) "$log"
+        grep -nE '(error|warning): |FAILED|undefined reference|^✖|Sanitizer' "$log" | head -n 25 | sed 's/^/   | /'
+        printf '   | ... and its end:\n'
+        tail -n 60 "$log" | sed 's/^/   | /'
     fi
     return "$status"
 }
