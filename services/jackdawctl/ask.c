@@ -29,19 +29,36 @@ static void on_reply(void *arg, enum bus_outcome outcome, const struct wire_msg 
     loop_stop(answer->ctl->loop);
 }
 
-int ctl_ask(struct ctl *ctl, const struct wire_msg *request, struct wire_msg *reply_out)
+static int refuse(const struct ctl *ctl, enum bus_outcome outcome, const char *error)
 {
-    struct answer answer = {.ctl = ctl};
-    (void)bus_call(ctl->bus, "session", 0, request, ASK_DEADLINE_MS, on_reply, &answer);
-    loop_run(ctl->loop);
-    if (answer.outcome != BUS_SETTLED) {
+    const char *addresses = conf_str(ctl->conf, CONF_cluster_sessions);
+    if (error[0] != '\0')
+        (void)fprintf(stderr, "jackdawctl: %s\n", error);
+    else if (outcome == BUS_NO_PEER)
         (void)fprintf(stderr,
                       "jackdawctl: no session daemon answered at %s\n"
                       "Is the cluster running, and is this its configuration? --config FILE or "
                       "JACKDAW_CONFIG names it.\n",
-                      conf_str(ctl->conf, CONF_cluster_sessions));
-        return CTL_UNAVAILABLE;
-    }
+                      addresses);
+    else
+        (void)fprintf(stderr,
+                      "jackdawctl: the session daemon took the question and did not answer (%s)\n"
+                      "It may have been done all the same: see its log, and `user list` or "
+                      "`session list`.\n",
+                      addresses);
+    return CTL_UNAVAILABLE;
+}
+
+int ctl_ask(struct ctl *ctl, const struct wire_msg *request, struct wire_msg *reply_out)
+{
+    struct answer answer = {.ctl = ctl, .outcome = BUS_NO_PEER};
+    char error[256];
+    if (!ctl->bus && ctl_link_open(ctl, error, sizeof(error)) < 0)
+        return refuse(ctl, BUS_NO_PEER, error);
+    (void)bus_call(ctl->bus, "session", 0, request, ASK_DEADLINE_MS, on_reply, &answer);
+    loop_run(ctl->loop);
+    if (answer.outcome != BUS_SETTLED)
+        return refuse(ctl, answer.outcome, "");
     *reply_out = answer.reply;
     return CTL_OK;
 }
@@ -51,12 +68,10 @@ static const struct {
     const char *condition;
     const char *hint;
 } hints[] = {
-    {"conflict", "it exists already; `user password` sets a new password"},
-    {"item-not-found", "there is no such account or domain; `user list DOMAIN` lists accounts, "
-                       "cluster.domains the domains"},
-    {"jid-malformed", "an account is written name@domain"},
-    {"not-acceptable", "the password is empty or has characters that are not allowed"},
-    {"resource-constraint", "the database or Redis does not answer; try again when it is back"},
+    {"conflict", "`jackdawctl user password JID` gives it a new password."},
+    {"item-not-found", "`jackdawctl user list` shows the accounts there are."},
+    {"jid-malformed", "Example: jackdawctl user add romeo@example.org"},
+    {"resource-constraint", "The session daemon's /readyz and its log say what is missing."},
 };
 
 static const char *hint_of(struct span condition)

@@ -24,7 +24,7 @@ struct loop;
 
 struct ctl {
     const struct conf *conf;
-    struct loop *loop;
+    struct loop *loop; /* with bus: NULL until there is a question to ask */
     struct bus *bus;
     struct arena arena; /* for the whole run */
     bool is_json;
@@ -35,9 +35,10 @@ struct ctl {
 struct ctl_command {
     const char *noun;
     const char *verb;
-    const char *arguments; /* for --help; the number of words is the number of arguments */
+    const char
+        *arguments; /* for --help, and how many there are: the words; [WORD] may be missing */
     const char *help;
-    int (*run)(struct ctl *ctl, char **arguments);
+    int (*run)(struct ctl *ctl, char **arguments); /* NULL after the last one given */
 };
 
 #define CTL_HELP  (-1)
@@ -48,8 +49,13 @@ int ctl_options(struct ctl *ctl, int argc, char **argv, const char **config);
 
 /* commands.c: "user add", or NULL. */
 const struct ctl_command *ctl_command_find(const char *noun, const char *verb);
-size_t ctl_command_arguments(const struct ctl_command *command);
+bool ctl_command_takes(const struct ctl_command *command, size_t argument_count);
 void ctl_commands_write(struct buf *out);
+
+/* link.c: the way to one session daemon, the first of cluster.sessions that is there. 0, or -1 when
+ * none is (with why in `error` when the bus itself failed, else that is empty). */
+int ctl_link_open(struct ctl *ctl, char *error, size_t error_size);
+void ctl_link_close(struct ctl *ctl);
 
 /* ask.c: one call to a session daemon, waited for. CTL_OK and the reply (its spans are in
  * ctl->arena), or CTL_UNAVAILABLE after it said why. */

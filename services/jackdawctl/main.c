@@ -7,11 +7,8 @@
  * Failure: without a session daemon it says which addresses it tried and exits with 69.
  */
 #include "base/log.h"
-#include "base/rand.h"
 #include "conf/conf.h"
 #include "ctl.h"
-#include "daemon/daemon.h"
-#include "loop/loop.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,36 +22,13 @@ static int usage(FILE *out, int code)
     return code;
 }
 
-static int on_the_bus(struct ctl *ctl, const struct ctl_command *command, char **arguments)
-{
-    struct bus_options options;
-    char error[256];
-    int code;
-    struct span instance =
-        arena_printf(&ctl->arena, "jackdawctl-%016llx", (unsigned long long)rand_u64());
-    ctl->loop = loop_new();
-    daemon_bus_options(ctl->conf, "jackdawctl", DAEMON_DIALS_SESSIONS, &ctl->arena, &options);
-    options.loop = ctl->loop;
-    options.instance = instance.data;
-    ctl->bus = bus_new(&options, error, sizeof(error));
-    if (!ctl->bus) {
-        (void)fprintf(stderr, "jackdawctl: %s; see cluster.sessions\n", error);
-        loop_free(ctl->loop);
-        return CTL_UNAVAILABLE;
-    }
-    code = command->run(ctl, arguments);
-    bus_free(ctl->bus);
-    loop_free(ctl->loop);
-    return code;
-}
-
 static int run(struct ctl *ctl, const char *config, char **words, int count)
 {
     const struct ctl_command *command = count >= 2 ? ctl_command_find(words[0], words[1]) : NULL;
     struct buf error = {0};
     struct conf *conf;
     int code;
-    if (!command || (size_t)count - 2 != ctl_command_arguments(command)) {
+    if (!command || !ctl_command_takes(command, (size_t)count - 2)) {
         (void)fprintf(stderr, "jackdawctl: %s\n\n",
                       command ? "wrong number of arguments" : "no such command");
         return usage(stderr, CTL_USAGE);
@@ -66,7 +40,8 @@ static int run(struct ctl *ctl, const char *config, char **words, int count)
         return CTL_CONFIG;
     }
     ctl->conf = conf;
-    code = on_the_bus(ctl, command, words + 2);
+    code = command->run(ctl, words + 2);
+    ctl_link_close(ctl);
     conf_free(conf);
     return code;
 }

@@ -69,5 +69,6 @@ int ctl_options(struct ctl *ctl, int argc, char **argv, const char **config)
             argv[1 + words++] = argv[i];
         }
     }
+    argv[1 + words] = NULL;
     return words;
 }

@@ -70,7 +70,7 @@ int user_list(struct ctl *ctl, char **arguments)
     bool more = true;
     int code = CTL_OK;
     while (more && code == CTL_OK)
-        code = list_page(ctl, arguments[0], &accounts, &after, &more);
+        code = list_page(ctl, arguments[0] ? arguments[0] : "", &accounts, &after, &more);
     if (code == CTL_OK) {
         struct ctl_table table = {.columns = columns,
                                   .column_count = 1,
