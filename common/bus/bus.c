@@ -166,8 +166,14 @@ static void handle_bye(struct bus *bus, struct port *port, uint32_t pipe, const 
 {
     struct bus_peer *peer = peer_on(bus, port, pipe);
 
-    if (peer && frame->u.bye_link == peer->local_link)
-        bus_peer_down(peer, "said goodbye");
+    if (!peer || frame->u.bye_link != peer->local_link)
+        return;
+    /* A dialler that leaves closes its pipes itself. Hung up on, nng in it would dial again at
+     * once, and its leaving in the middle of that handshake would cost us our listener
+     * (transport_listen.c). */
+    if (!peer->endpoint)
+        bus_peer_leave_pipes(peer);
+    bus_peer_down(peer, "said goodbye");
 }
 
 static void (*const frame_handlers[])(struct bus *bus, struct port *port, uint32_t pipe,
