@@ -1,0 +1,80 @@
+/* TLS for stream sockets (STARTTLS and direct), as an engine without a socket: bytes in, bytes out.
+ *
+ * One tls_context holds what the connections of a daemon share: the certificates of its domains
+ * (chosen by SNI), protocol versions, ciphers and ALPN names. It can be loaded anew without
+ * touching connections that are open. A connection's engine keeps no buffers between calls: what
+ * comes from the wire is handed in, what must go out is appended to a buffer of the caller's, so
+ * that an idle connection costs what OpenSSL's own state costs and nothing else.
+ *
+ * RFC 7590 (TLS for XMPP), RFC 7301 (ALPN), RFC 5929 and RFC 9266 (channel bindings).
+ */
+#ifndef JACKDAW_CRYPT_TLS_H
+#define JACKDAW_CRYPT_TLS_H
+
+#include "base/buf.h"
+#include "base/span.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct tls_context;
+struct tls;
+
+/* The certificate of one domain. PEM files; `chain` begins with the domain's own certificate. */
+struct tls_identity {
+    const char *domain; /* as clients name it in SNI; "*.example.org" is fine */
+    const char *chain;
+    const char *key;
+    const char *ocsp; /* a DER OCSP response to staple, or NULL */
+};
+
+struct tls_options {
+    const struct tls_identity *identities; /* the first serves clients that name no known domain */
+    size_t identity_count;
+    const char *alpn; /* "xmpp-client": required of clients that offer ALPN at all; NULL: ignored */
+};
+
+/* Reads the files. Returns owned, or NULL with one line in `error`: which file, and why. */
+struct tls_context *tls_context_new(const struct tls_options *options, char *error,
+                                    size_t error_size);
+/* Reads files again for connections made from now on. 0, or -1 with `error` filled: the old ones
+ * stay in use. */
+int tls_context_reload(struct tls_context *context, const struct tls_options *options, char *error,
+                       size_t error_size);
+/* Connections made from it live on. NULL is allowed. */
+void tls_context_free(struct tls_context *context);
+
+enum tls_state {
+    TLS_HANDSHAKING,
+    TLS_OPEN,
+    TLS_ENDED,  /* the peer said goodbye (close_notify) */
+    TLS_FAILED, /* tls_failure says why; an alert may be in the output */
+};
+
+/* The server's side of one connection. Returns owned. */
+struct tls *tls_new(struct tls_context *context);
+void tls_free(struct tls *tls);
+
+/* Takes all of `wire`; appends what was decrypted to `plain` and what must be sent to `out`. */
+enum tls_state tls_receive(struct tls *tls, struct span wire, struct buf *plain, struct buf *out);
+/* Encrypts all of `plain` into `out`. Only while TLS_OPEN: 0, else -1. */
+int tls_send(struct tls *tls, struct span plain, struct buf *out);
+/* Appends our close_notify. */
+void tls_finish(struct tls *tls, struct buf *out);
+
+/* One line for logs: OpenSSL's reason. "" when there was no failure. */
+const char *tls_failure(const struct tls *tls);
+/* "TLSv1.3"; borrows. */
+const char *tls_version(const struct tls *tls);
+const char *tls_cipher(const struct tls *tls);
+/* The domain the client asked for by SNI, empty when none; borrows. */
+struct span tls_server_name(const struct tls *tls);
+
+/* ---- channel bindings: at most `size` bytes into `out`; the length, or 0 when there is none ----
+ */
+/* tls-exporter (RFC 9266): 32 bytes; TLS 1.3, or 1.2 with extended master secret. */
+size_t tls_exporter(struct tls *tls, unsigned char *out, size_t size);
+/* tls-server-end-point (RFC 5929 section 4): the certificate's hash. */
+size_t tls_server_end_point(struct tls *tls, unsigned char *out, size_t size);
+
+#endif
