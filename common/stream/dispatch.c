@@ -18,6 +18,7 @@ static const struct {
     {WAITS_HEADER, NS_FRAMING, "open", stream_opened},
     {WAITS_HEADER, NS_STREAM, "stream", stream_opened},
     {AFTER_ALL, NS_FRAMING, "close", stream_close_requested},
+    {STREAM_LOGIN, NS_STARTTLS, "starttls", stream_starttls},
     {BEFORE_LOGIN, NS_SASL, "auth", stream_sasl_auth},
     {STREAM_SASL, NS_SASL, "response", stream_sasl_response},
     {STREAM_LOGIN, NS_SASL, "response", stream_sasl_stray},

@@ -19,6 +19,7 @@ void stream_options_load(struct stream_options *options, const struct conf *conf
     options->call_deadline_ms = (uint32_t)conf_u64(conf, CONF_stream_call_deadline);
     options->max_backlog_bytes = (uint32_t)conf_u64(conf, CONF_stream_max_backlog);
     options->plain_without_tls = conf_bool(conf, CONF_stream_plain_without_tls);
+    options->require_tls = conf_bool(conf, CONF_c2s_require_tls);
     options->registration = conf_bool(conf, CONF_session_registration);
 }
 

@@ -38,8 +38,18 @@ const char *stream_mechanism_name(const struct stream_mechanism *mechanism)
 
 /* ---- features ---- */
 
+static void write_starttls(const struct stream *stream, struct buf *out)
+{
+    if (!stream->transport->start_tls || stream->is_secure)
+        return;
+    buf_printf(out, "<starttls xmlns='" NS_STARTTLS "'>%s</starttls>",
+               stream->host->options.require_tls ? "<required/>" : "<optional/>");
+}
+
 static void write_mechanisms(const struct stream *stream, struct buf *out)
 {
+    if (stream_awaits_tls(stream))
+        return;
     buf_append_cstr(out, "<mechanisms xmlns='" NS_SASL "'>");
     for (size_t i = 0; i < MECHANISM_COUNT; i++)
         if (stream_mechanism_fits(stream, &mechanisms[i]))
@@ -49,7 +59,7 @@ static void write_mechanisms(const struct stream *stream, struct buf *out)
 
 static void write_register(const struct stream *stream, struct buf *out)
 {
-    if (stream->host->options.registration)
+    if (stream->host->options.registration && !stream_awaits_tls(stream))
         buf_append_cstr(out, "<register xmlns='http://jabber.org/features/iq-register'/>");
 }
 
@@ -67,6 +77,7 @@ static const struct {
     enum stream_state state;
     void (*write)(const struct stream *stream, struct buf *out);
 } features[] = {
+    {STREAM_LOGIN, write_starttls},
     {STREAM_LOGIN, write_mechanisms},
     {STREAM_LOGIN, write_register},
     {STREAM_BINDING, write_bind},

@@ -138,7 +138,7 @@ void stream_sasl_auth(struct stream *stream, const struct xml_top *top)
     struct buf initial = {0};
     if (!mechanism)
         fail(stream, "invalid-mechanism", (struct span){0});
-    else if (!stream_mechanism_fits(stream, mechanism))
+    else if (stream_awaits_tls(stream) || !stream_mechanism_fits(stream, mechanism))
         fail(stream, "encryption-required", (struct span){0});
     else if (decode(top, &initial) < 0)
         fail_attempt(stream, "incorrect-encoding", (struct span){0});

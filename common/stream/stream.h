@@ -35,6 +35,9 @@ struct stream_transport {
     void (*finish)(void *conn, const struct span *last, size_t count);
     /* Stops or resumes reading, as far as the transport can. May be NULL. */
     void (*set_reading)(void *conn, bool on);
+    /* STARTTLS (RFC 6120 section 5): sends `proceed`, then TLS begins; 0, or -1 when it cannot.
+     * NULL: this transport has no STARTTLS. */
+    int (*start_tls)(void *conn, struct span proceed);
     /* The peer's address as text, at most `size` bytes with NUL. */
     void (*address)(void *conn, char *out, size_t size);
 };
@@ -55,6 +58,7 @@ struct stream_options {
     uint32_t max_backlog_bytes; /* of stanzas kept while the bus takes none */
     bool registration;          /* advertise and answer XEP-0077 before login */
     bool plain_without_tls; /* offer PLAIN on unencrypted streams (for tests and trusted proxies) */
+    bool require_tls;       /* no login before STARTTLS where the transport has it */
     const char *see_other_uri; /* where to send clients when draining, or NULL */
 };
 

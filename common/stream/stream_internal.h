@@ -148,6 +148,9 @@ bool stream_send(struct stream *stream, struct span text);
 /* Writes a stanza to the client. `to` when the stanza has none. */
 bool stream_send_stanza(struct stream *stream, const struct stanza *stanza, struct span to);
 
+/* starttls.c */
+bool stream_awaits_tls(const struct stream *stream); /* nobody may log in before it is encrypted */
+void stream_starttls(struct stream *stream, const struct xml_top *top);
 /* sasl.c */
 void stream_sasl_auth(struct stream *stream, const struct xml_top *top);
 void stream_sasl_response(struct stream *stream, const struct xml_top *top);
@@ -185,12 +188,10 @@ void stream_session_leave(struct stream_session *session);
 void stream_session_continue(struct stream_session *session);
 void stream_session_retry_in(struct stream_session *session, uint32_t delay_ms);
 void stream_session_free(struct stream_session *session);
-
 /* idle.c */
 void stream_idle_start(struct stream *stream);
 void stream_deadline_start(struct stream *stream);
 bool stream_is_ping_answer(const struct stanza *stanza);
-
 /* deliver.c */
 void stream_missed_retry(struct stream_host *host);
 bool stream_missed_is_pending(const struct stream_host *host);

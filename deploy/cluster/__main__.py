@@ -1,7 +1,7 @@
 """Runs a cluster in the foreground, or around one command.
 
 Without a command: two demo accounts, everything the daemons say on the screen, until Ctrl-C.
-With one: the command runs with CLUSTER_WS, CLUSTER_WSS, CLUSTER_CTL, CLUSTER_DOMAIN, CLUSTER_RUN_DIR
+With one: the command runs with CLUSTER_WS, CLUSTER_WSS, CLUSTER_TCP, CLUSTER_TLS, CLUSTER_CTL, CLUSTER_DOMAIN, CLUSTER_RUN_DIR
 and NODE_EXTRA_CA_CERTS in its environment; afterwards every daemon must end with status 0 and no
 sanitizer may have complained. Exit status: that of the command, or 1 when the cluster failed.
 """
@@ -45,7 +45,7 @@ def _arguments():
     parser.add_argument("--run-dir", help="folder for data, logs and sockets; default: run/ of the "
                         "tree, a temporary one when there is a command")
     for kind in KINDS:
-        plural = kind if kind == "presence" else kind + "s"
+        plural = kind if kind in ("presence", "c2s") else kind + "s"
         parser.add_argument("--" + plural, dest=kind, type=int, default=1, metavar="N")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.NAME=VALUE",
                         help="an option of jackdaw.conf; may be given more than once")
@@ -70,6 +70,8 @@ def _environment(cluster):
     env.update({
         "CLUSTER_WS": ",".join(cluster.websockets()),
         "CLUSTER_WSS": ",".join(cluster.websockets(is_secure=True)),
+        "CLUSTER_TCP": ",".join(cluster.tcp()),
+        "CLUSTER_TLS": ",".join(cluster.tcp(is_direct=True)),
         "CLUSTER_CTL": shlex.join(cluster.control()),
         "CLUSTER_DOMAIN": "localhost",
         "CLUSTER_RUN_DIR": cluster.run_dir,

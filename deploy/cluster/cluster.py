@@ -14,8 +14,9 @@ from .process import Process
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # In the order they are started; they are stopped the other way round, so that sessions end properly.
-KINDS = ("router", "session", "presence", "edge")
+KINDS = ("router", "session", "presence", "c2s", "edge")
 _LISTENERS = ("router", "session")
+_FRONTS = ("c2s", "edge")  # clients come here: a plain and a TLS port each
 _SOCKET_PATH_MAX = 100  # sun_path has 108 bytes; the bus adds a suffix
 
 
@@ -25,9 +26,10 @@ class Trouble(Exception):
 
 class Cluster:
     """`counts`: daemons of each kind. `settings`: {"section.name": value} for jackdaw.conf.
-    `edge_ports`: [(port, tls port)] of the edges, free ones when not given."""
+    `edge_ports`, `c2s_ports`: [(port, tls port)] of each, free ones when not given."""
 
-    def __init__(self, bin_dir, run_dir, counts=None, settings=None, edge_ports=None, on_line=None):
+    def __init__(self, bin_dir, run_dir, counts=None, settings=None, edge_ports=None, c2s_ports=None,
+                 on_line=None):
         self.bin_dir = os.path.abspath(bin_dir)
         self.run_dir = os.path.abspath(run_dir)
         self.counts = {kind: 1 for kind in KINDS}
@@ -40,7 +42,7 @@ class Cluster:
         self._sockets = None
         self._taken = set()
         self._health = {}
-        self._edge_ports = list(edge_ports or [])
+        self._ports = {"c2s": list(c2s_ports or []), "edge": list(edge_ports or [])}
 
     # ---- what tests and people want to know ----
 
@@ -49,7 +51,11 @@ class Cluster:
 
     def websockets(self, is_secure=False):
         scheme = "wss" if is_secure else "ws"
-        return ["%s://localhost:%d/ws" % (scheme, pair[is_secure]) for pair in self._edge_ports]
+        return ["%s://localhost:%d/ws" % (scheme, pair[is_secure]) for pair in self._ports["edge"]]
+
+    def tcp(self, is_direct=False):
+        """host:port of every c2s: STARTTLS, or TLS from the first byte."""
+        return ["localhost:%d" % pair[is_direct] for pair in self._ports["c2s"]]
 
     def certificate(self):
         """The development certificate, once an edge made it."""
@@ -157,13 +163,18 @@ class Cluster:
         for kind in KINDS:
             for name in self.instances(kind):
                 self._health[name] = ports.pick(self._taken)
-        while len(self._edge_ports) < self.counts["edge"]:
-            self._edge_ports.append((ports.pick(self._taken), ports.pick(self._taken)))
-        for port, tls_port in self._edge_ports:
-            for each in (port, tls_port):
-                if not ports.is_free(each):
-                    raise Trouble("port %d is in use: stop what listens there or choose another with "
-                                  "JACKDAW_EDGE_PORT and JACKDAW_EDGE_TLS_PORT" % each)
+        for kind in _FRONTS:
+            self._choose_ports(kind)
+
+    def _choose_ports(self, kind):
+        pairs = self._ports[kind]
+        while len(pairs) < self.counts[kind]:
+            pairs.append((ports.pick(self._taken), ports.pick(self._taken)))
+        for each in (port for pair in pairs for port in pair):
+            if not ports.is_free(each):
+                raise Trouble("port %d is in use: stop what listens there or choose another with "
+                              "JACKDAW_%s_PORT and JACKDAW_%s_TLS_PORT" % (
+                                  each, kind.upper(), kind.upper()))
 
     def _write_config(self):
         values = {
@@ -189,10 +200,10 @@ class Cluster:
         env = {"JACKDAW_HEALTH_PORT": str(self._health[name])}
         if kind in _LISTENERS:
             env["JACKDAW_%s_LISTEN" % kind.upper()] = self._address(name)
-        if kind == "edge":
-            port, tls_port = self._edge_ports[index]
-            env["JACKDAW_EDGE_PORT"] = str(port)
-            env["JACKDAW_EDGE_TLS_PORT"] = str(tls_port)
+        if kind in _FRONTS:
+            port, tls_port = self._ports[kind][index]
+            env["JACKDAW_%s_PORT" % kind.upper()] = str(port)
+            env["JACKDAW_%s_TLS_PORT" % kind.upper()] = str(tls_port)
         report = self._path("sanitizer", name)
         env["ASAN_OPTIONS"] = "detect_leaks=1:exitcode=99:log_path=" + report
         env["LSAN_OPTIONS"] = "print_suppressions=0"

@@ -46,7 +46,7 @@ void *edge_client_open(void *ctx, struct ws_conn *conn)
 {
     struct edge *edge = ctx;
     bool is_secure = ws_is_secure(conn);
-    return stream_new(edge->streams, &transports[is_secure], conn, is_secure);
+    return stream_new(edge->holder.streams, &transports[is_secure], conn, is_secure);
 }
 
 void edge_client_message(void *user, struct span text)

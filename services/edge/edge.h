@@ -3,21 +3,14 @@
 #define JACKDAW_EDGE_EDGE_H
 
 #include "daemon/daemon.h"
-#include "registry/lease.h"
-#include "stream/stream.h"
+#include "stream/holder.h"
 #include "ws/ws.h"
 
-struct redis;
-
 struct edge {
-    struct daemon *daemon;
-    struct redis *redis;
-    struct registry_lease *lease;
-    struct stream_host *streams;
+    struct holder holder;
+    struct holder_certificate certificate; /* without edge.tls: none */
     struct ws_server *server;
     size_t listener_count;
-    char *cert; /* NULL: no TLS */
-    char *key;
     int web_root_fd; /* -1: there is none */
 };
 

@@ -4,7 +4,7 @@
 static void websocket_url(const struct edge *edge, const struct ws_request *request,
                           struct buf *out)
 {
-    const struct conf *conf = edge->daemon->conf;
+    const struct conf *conf = edge->holder.daemon->conf;
     const char *configured = conf_str(conf, CONF_edge_public_url);
     const struct span *domains;
     (void)conf_list(conf, CONF_cluster_domains, &domains);

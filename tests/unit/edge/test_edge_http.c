@@ -49,7 +49,7 @@ static int setup(void **state)
     put_file(folder, "index.html", "<p>book</p>");
     f->daemon.conf = conf_load(NULL, &error);
     assert_non_null(f->daemon.conf);
-    f->edge.daemon = &f->daemon;
+    f->edge.holder.daemon = &f->daemon;
     f->edge.web_root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_true(f->edge.web_root_fd >= 0);
     buf_deinit(&error);

@@ -260,10 +260,18 @@ static void transport_address(void *conn, char *out, size_t size)
     (void)snprintf(out, size, "192.0.2.1");
 }
 
-static const struct stream_transport framed = {
-    "ws", true, transport_send, transport_finish, transport_set_reading, transport_address};
-static const struct stream_transport bytes_transport = {
-    "tcp", false, transport_send, transport_finish, transport_set_reading, transport_address};
+static const struct stream_transport framed = {.name = "ws",
+                                               .is_framed = true,
+                                               .send = transport_send,
+                                               .finish = transport_finish,
+                                               .set_reading = transport_set_reading,
+                                               .address = transport_address};
+static const struct stream_transport bytes_transport = {.name = "tcp",
+                                                        .is_framed = false,
+                                                        .send = transport_send,
+                                                        .finish = transport_finish,
+                                                        .set_reading = transport_set_reading,
+                                                        .address = transport_address};
 
 /* ---- fixture ---- */
 

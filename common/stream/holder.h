@@ -1,0 +1,44 @@
+/* What a daemon that holds clients' streams is, whatever carries them: the streams, and the lease
+ * in Redis that says this daemon lives (edge and c2s are one of these and their listeners).
+ */
+#ifndef JACKDAW_STREAM_HOLDER_H
+#define JACKDAW_STREAM_HOLDER_H
+
+#include "daemon/daemon.h"
+#include "stream/stream.h"
+
+struct redis;
+struct registry_lease;
+
+/* Embeddable. */
+struct holder {
+    struct daemon *daemon;
+    struct redis *redis;
+    struct registry_lease *lease;
+    struct stream_host *streams;
+    const char *(*see_other)(const struct conf *conf); /* where to send clients on drain; or NULL */
+};
+
+/* Opens from the configuration; `see_other` may be NULL. 0, or -1 after it logged why (then
+ * holder_close must still be called). */
+int holder_open(struct holder *holder, struct daemon *d,
+                const char *(*see_other)(const struct conf *conf));
+/* Routers, session daemons and the lease are there; else `why` says what is not. */
+bool holder_is_ready(const struct holder *holder, struct buf *why);
+/* The configuration is new. */
+void holder_reload(struct holder *holder);
+/* Frees. Every connection must be closed before. */
+void holder_close(struct holder *holder);
+
+/* The certificate of the daemon: what is configured, else a development one that is made in
+ * cluster.run_dir for the domains and this machine's own names. */
+struct holder_certificate {
+    char *chain; /* PEM file; owned */
+    char *key;
+};
+/* `chain` and `key` are the configured paths, may be empty. 0, or -1 after it logged why. */
+int holder_certificate_choose(const struct daemon *d, const char *chain, const char *key,
+                              struct holder_certificate *certificate_out);
+void holder_certificate_deinit(struct holder_certificate *certificate);
+
+#endif

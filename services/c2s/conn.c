@@ -1,0 +1,255 @@
+/* One TCP connection of a client: bytes between the socket and its stream, TLS in between.
+ *
+ * What the stream sends in one turn of the loop leaves as one TLS record and one write at the
+ * turn's end. Between turns an idle connection holds no buffer.
+ */
+#include "c2s.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "loop/task.h"
+#include "metric/metric.h"
+
+#include <stdio.h>
+
+#define CONN_SCRATCH_MAX 65536 /* bytes of scratch kept between reads */
+
+struct conn {
+    struct list_node node;
+    struct c2s *c2s;
+    struct tcp_conn *tcp; /* NULL once given back to be closed */
+    struct tls *tls;      /* NULL: plain text */
+    struct stream *stream;
+    struct loop_task flush;
+    struct buf pending; /* plain text to be sent at the end of this turn */
+    bool is_finishing;
+};
+
+static void conn_free(struct conn *conn)
+{
+    loop_task_cancel(&conn->flush);
+    list_remove(&conn->node);
+    conn->c2s->conn_count--;
+    metric_set(METRIC_c2s_connections, conn->c2s->conn_count);
+    tls_free(conn->tls);
+    buf_deinit(&conn->pending);
+    mem_free(conn);
+}
+
+/* The connection is over, whoever ended it: tells the stream and lets the socket go. */
+static void conn_end(struct conn *conn)
+{
+    struct stream *stream = conn->stream;
+
+    conn->stream = NULL;
+    if (stream != NULL) {
+        stream_closed(stream);
+    }
+    if (conn->tcp != NULL) {
+        struct tcp_conn *tcp = conn->tcp;
+        conn->tcp = NULL;
+        tcp_close(tcp);
+    }
+}
+
+/* ---- out ---- */
+static void conn_flush(void *arg)
+{
+    struct conn *conn = arg;
+    struct buf *out = &conn->c2s->encrypted;
+
+    if (conn->tcp == NULL || conn->pending.len == 0) {
+        return;
+    }
+    if (conn->tls == NULL) {
+        tcp_write(conn->tcp, buf_span(&conn->pending));
+    } else {
+        buf_reset(out);
+        if (tls_send(conn->tls, buf_span(&conn->pending), out) == 0) {
+            tcp_write(conn->tcp, buf_span(out));
+        }
+    }
+    buf_deinit(&conn->pending);
+}
+
+static int conn_send(void *arg, struct span text)
+{
+    struct conn *conn = arg;
+
+    if (conn->tcp == NULL || conn->is_finishing ||
+        conn->pending.len + tcp_pending(conn->tcp) + text.len > conn->c2s->max_queue_bytes) {
+        return -1;
+    }
+    buf_append_span(&conn->pending, text);
+    loop_task_schedule(&conn->flush);
+    return 0;
+}
+
+static void conn_finish(void *arg, const struct span *last, size_t count)
+{
+    struct conn *conn = arg;
+    struct buf *out = &conn->c2s->encrypted;
+
+    if (conn->tcp == NULL || conn->is_finishing) {
+        return;
+    }
+    conn->is_finishing = true;
+    for (size_t i = 0; i < count; i++) {
+        buf_append_span(&conn->pending, last[i]);
+    }
+    conn_flush(conn);
+    if (conn->tls != NULL) {
+        buf_reset(out);
+        tls_finish(conn->tls, out);
+        tcp_write(conn->tcp, buf_span(out));
+    }
+    tcp_finish(conn->tcp);
+    conn->tcp = NULL;
+}
+
+/* ---- TLS ---- */
+static void conn_refuse(struct conn *conn, const char *why)
+{
+    LOG_INFO("tls_failed", "address=%s reason=\"%s\"", tcp_peer(conn->tcp), why);
+    metric_inc(METRIC_c2s_tls_failures);
+    conn_end(conn);
+}
+
+/* Decrypts and hands up what came. The scratch is taken for the call: the stream may write, and so
+ * come back here for another connection, while its input is being looked at. */
+static void conn_read_tls(struct conn *conn, struct span wire)
+{
+    struct c2s *c2s = conn->c2s;
+    struct buf plain = c2s->decrypted;
+    enum tls_state state;
+
+    c2s->decrypted = (struct buf){0};
+    buf_reset(&plain);
+    buf_reset(&c2s->encrypted);
+    state = tls_receive(conn->tls, wire, &plain, &c2s->encrypted);
+    if (c2s->encrypted.len > 0) {
+        tcp_write(conn->tcp, buf_span(&c2s->encrypted));
+    }
+    if (plain.len > 0 && conn->stream != NULL) {
+        stream_receive(conn->stream, buf_span(&plain));
+    }
+    if (conn->tcp != NULL && state == TLS_FAILED) {
+        conn_refuse(conn, tls_failure(conn->tls));
+    } else if (conn->tcp != NULL && state == TLS_ENDED) {
+        conn_end(conn);
+    }
+    if (plain.cap <= CONN_SCRATCH_MAX && c2s->decrypted.data == NULL) {
+        c2s->decrypted = plain;
+    } else {
+        buf_deinit(&plain);
+    }
+}
+
+static int conn_start_tls(void *arg, struct span proceed)
+{
+    struct conn *conn = arg;
+
+    if (conn->tls != NULL || conn->tcp == NULL) {
+        return -1;
+    }
+    buf_append_span(&conn->pending, proceed);
+    conn_flush(conn);
+    conn->tls = tls_new(conn->c2s->tls);
+    return 0;
+}
+
+/* ---- facts for the stream ---- */
+static void conn_set_reading(void *arg, bool on)
+{
+    struct conn *conn = arg;
+
+    if (conn->tcp != NULL) {
+        (on ? tcp_resume : tcp_pause)(conn->tcp);
+    }
+}
+
+static void conn_address(void *arg, char *out, size_t size)
+{
+    const struct conn *conn = arg;
+
+    snprintf(out, size, "%s", conn->tcp != NULL ? tcp_peer(conn->tcp) : "");
+}
+
+static const struct stream_transport conn_starttls = {
+    .name = "tcp",
+    .send = conn_send,
+    .finish = conn_finish,
+    .set_reading = conn_set_reading,
+    .address = conn_address,
+    .start_tls = conn_start_tls,
+};
+
+static const struct stream_transport conn_direct = {
+    .name = "tls",
+    .send = conn_send,
+    .finish = conn_finish,
+    .set_reading = conn_set_reading,
+    .address = conn_address,
+};
+
+/* ---- in ---- */
+static void conn_on_read(void *arg, struct span bytes)
+{
+    struct conn *conn = arg;
+
+    if (conn->tls != NULL) {
+        conn_read_tls(conn, bytes);
+    } else if (conn->stream != NULL) {
+        stream_receive(conn->stream, bytes);
+    }
+}
+
+static void conn_on_end(void *arg)
+{
+    conn_end(arg);
+}
+
+static void conn_on_closed(void *arg)
+{
+    struct conn *conn = arg;
+
+    conn->tcp = NULL;
+    conn_end(conn);
+    conn_free(conn);
+}
+
+static const struct tcp_handlers conn_handlers = {
+    .on_read = conn_on_read,
+    .on_end = conn_on_end,
+    .on_closed = conn_on_closed,
+};
+
+void conn_accept(struct c2s *c2s, struct tcp_conn *tcp, bool is_direct)
+{
+    struct conn *conn;
+
+    if (c2s->conn_count >= c2s->max_connections) {
+        tcp_close(tcp);
+        return;
+    }
+    conn = mem_calloc(1, sizeof(*conn));
+    conn->c2s = c2s;
+    conn->tcp = tcp;
+    loop_task_init(&conn->flush, c2s->holder.daemon->loop, conn_flush, conn);
+    list_add_tail(&c2s->conns, &conn->node);
+    metric_set(METRIC_c2s_connections, ++c2s->conn_count);
+    if (is_direct) {
+        conn->tls = tls_new(c2s->tls);
+    }
+    conn->stream =
+        stream_new(c2s->holder.streams, is_direct ? &conn_direct : &conn_starttls, conn, is_direct);
+    tcp_conn_start(tcp, &conn_handlers, conn);
+}
+
+void conn_close_all(struct c2s *c2s)
+{
+    LIST_FOREACH_SAFE(node, &c2s->conns)
+    {
+        conn_end(CONTAINER_OF(node, struct conn, node));
+    }
+}
