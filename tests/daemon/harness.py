@@ -129,14 +129,14 @@ class Peer:
 
     def settled(self, tag, timeout=WAIT):
         event = self.take(event="settled", tag=tag, timeout=timeout)
-        assert event["outcome"] == "settled", event
+        assert event["ended"] == "settled", event
 
     def ask(self, kind, key, message, deadline=10000, **values):
         """A call and its reply."""
         tag = self.tag()
         self.tell("call", kind, word(key), tag, str(deadline), message, *fields(values))
         reply = self.take(event="reply", tag=tag)
-        assert reply["outcome"] == "settled", reply
+        assert reply["ended"] == "settled", reply
         return reply
 
     def reply(self, call, message, **values):

@@ -170,7 +170,7 @@ static void on_settled(void *arg, enum bus_outcome outcome)
 {
     begin("settled");
     member("tag", span_cstr(arg));
-    member("outcome", span_cstr(outcomes[outcome]));
+    member("ended", span_cstr(outcomes[outcome]));
     end();
     mem_free(arg);
 }
@@ -179,7 +179,7 @@ static void on_reply(void *arg, enum bus_outcome outcome, const struct wire_msg 
 {
     begin("reply");
     member("tag", span_cstr(arg));
-    member("outcome", span_cstr(outcomes[outcome]));
+    member("ended", span_cstr(outcomes[outcome]));
     if (reply)
         fields_show(reply, &m.line);
     end();
