@@ -1,16 +1,28 @@
-/* jackdaw-c2s - XMPP for desktop and mobile clients over TCP
+/* jackdaw-c2s - where desktop and mobile clients connect: XMPP over TCP
  *
- * Carries clients' streams over TCP: port 5222 with STARTTLS, port 5223 with TLS from the first
- * byte (XEP-0368). Run as many as there are cores or hosts to use; a client may connect to any.
+ * SYNOPSIS
+ *     jackdaw-c2s [--config FILE] [--instance NAME] [--check | --options | --help]
  *
- * Messages: takes deliver and end_session from routers; sends route and missed to them; calls
- * session for SASL, binding and registration. State: the connections and nothing else. Sessions are
- * in the registry in Redis; a lease there says that this daemon lives. Configuration: [cluster]
- * [c2s] [tls] [stream] [bus] [redis] [health] [log]. Signals: SIGHUP reads configuration and
- * certificates again without closing a connection; SIGTERM ends each stream with system-shutdown or
- * see-other-host, then exits. Failure: SIGKILL loses the connections; the lease lapses and the
- * sessions end. Without routers or session daemons it is not ready and tells clients to come back
- * later.
+ * DESCRIPTION
+ *     Carries clients' streams over TCP: port 5222 with STARTTLS, port 5223 with TLS from the
+ *     first byte (XEP-0368). Login and resource binding are asked of session; stanzas go to
+ *     routers as parsed stanzas, and come back from them. Any number may run; a client may
+ *     connect to any.
+ *
+ * MESSAGES
+ *     As jackdaw-edge: takes deliver and end_session; sends route and missed; calls session for
+ *     SASL, binding and registration.
+ *
+ * STATE
+ *     The connections, and a lease in Redis for the sessions on them.
+ *
+ * CONFIGURATION
+ *     Sections c2s and stream, session.registration, cluster, bus, redis, log, health. SIGHUP
+ *     reads it and the certificate again without closing a connection. SIGTERM drains: every
+ *     stream is told system-shutdown, its session said unavailable and unbound.
+ *
+ * FAILURE
+ *     As jackdaw-edge. Killed: the connections are lost, the lease lapses and session cleans up.
  */
 #include "c2s.h"
 

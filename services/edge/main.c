@@ -4,34 +4,34 @@
  *     jackdaw-edge [--config FILE] [--instance NAME] [--check | --options | --help]
  *
  * DESCRIPTION
- *     Listens for HTTP (5280) and HTTPS (5281). A WebSocket upgrade with the subprotocol xmpp on /,
- * /ws or /xmpp-websocket becomes an XMPP stream (RFC 7395, or the older framing that begins with
- *     <stream:stream>). Login and resource binding are asked of `session`; stanzas go to `router`
- * as parsed stanzas, and come back from it. Other requests get the files of edge.web_root and
- *     /.well-known/host-meta and host-meta.json (XEP-0156).
+ *     Listens for HTTP (5280) and HTTPS (5281). A WebSocket upgrade with the subprotocol xmpp on
+ *     /, /ws or /xmpp-websocket becomes an XMPP stream (RFC 7395, or the older framing that
+ *     begins with <stream:stream>). Login and resource binding are asked of session; stanzas go
+ *     to routers as parsed stanzas, and come back from them. Other requests get the files of
+ *     edge.web_root and /.well-known/host-meta and host-meta.json (XEP-0156).
  *
  *     Dials every router and every session daemon; any number of edges may run.
  *
  * MESSAGES
- *     Takes the items `deliver` (writes the stanza to the sessions it names; those that are not
- * here any more go back to the router as `missed`) and `end_session`. Sends `route` items, and the
- * calls sasl_start, sasl_step, bind, unbind, account_add.
+ *     Takes the items deliver (writes the stanza to the sessions it names; those that are not
+ *     here any more go back to the router as missed) and end_session. Sends route items, and the
+ *     calls sasl_start, sasl_step, bind, unbind, account_add.
  *
  * STATE
  *     The connections, and a lease in Redis for the sessions on them.
  *
  * CONFIGURATION
  *     Sections edge and stream, session.registration, cluster, bus, redis, log, health. SIGHUP
- * reads it again, the certificate too; listeners and ports stay. SIGTERM drains: no new
- * connections, every stream is told (edge.see_other_uri or system-shutdown), its session said
- * unavailable and unbound.
+ *     reads it again, the certificate too; listeners and ports stay. SIGTERM drains: no new
+ *     connections, every stream is told (edge.see_other_uri or system-shutdown), its session
+ *     said unavailable and unbound.
  *
  * FAILURE
  *     No session daemon or no Redis: logins get temporary-auth-failure or resource-constraint
- * within stream.call_deadline; who is logged in stays. No router: stanzas wait, bounded by
+ *     within stream.call_deadline; who is logged in stays. No router: stanzas wait, bounded by
  *     bus.max_unsettled and stream.max_backlog, then the stream ends with resource-constraint. A
- * lost lease ends all sessions. A killed edge's sessions are cleaned up by `session` when its lease
- *     lapses.
+ *     lost lease ends all sessions. A killed edge's sessions are cleaned up by session when its
+ *     lease lapses.
  */
 #include "edge.h"
 

@@ -1,28 +1,41 @@
 /* jackdaw-router - routes parsed stanzas
  *
- * Messages answered
- *   route        a client's stanza, from the daemon that holds its stream; settled when everything
- * it caused is: deliver at the holders of its recipients, handle at the service that owns it, or
- * the error reply. forward      a stanza a service made, for one or many recipients; one deliver
- * per holder. missed       a holder does not have these sessions any more: routed anew without
- * them. end_session  passed on to the holder. Notices: session_changed, presence_changed,
- * account_removed. A router also relays all notices. iq to the server or an account: disco
- * (XEP-0030), ping (0199), version (0092), time (0202) and the server's last activity (0012) are
- * answered here, other namespaces go to who announced them.
+ * SYNOPSIS
+ *     jackdaw-router [--config FILE] [--instance NAME] [--check | --options | --help]
  *
- * State owned
- *   None that lasts. It remembers accounts' sessions (registry and presence state in Redis), kept
- *   fresh by notices, and the stanzas on their way.
+ * DESCRIPTION
+ *     Knows who is where and applies RFC 6121 section 8 to every stanza. Answers, for the server
+ *     and for accounts, service discovery (XEP-0030), ping (XEP-0199), version (XEP-0092), time
+ *     (XEP-0202) and the server's last activity (XEP-0012); iqs in other namespaces go to the
+ *     service that announced them. Relays the notices of all daemons. Any number may run; all
+ *     others dial every one.
  *
- * Configuration
- *   [cluster] domains routers; [router] listen cache_accounts bare_messages order_wait holder_wait
- *   max_waiting session_waiting; [redis] url; [bus], [daemon], [log], [health].
+ * MESSAGES
+ *     route: a client's stanza, from the daemon that holds its stream; settled when everything
+ *     it caused is: deliver at the holders of its recipients, handle at the service that owns
+ *     it, or the error reply.
  *
- * On failure
- *   Killed: whoever sent it stanzas still has those that were not settled and sends them again,
- * here or to another router. Redis gone: what is remembered goes on being delivered, what would
- * have to be looked up waits 10 s, then senders are told to try again. A service gone: its stanzas
- * wait for the next instance. A holder gone: its sessions count as not there.
+ *     forward: a stanza a service made, for one or many recipients; one deliver per holder.
+ *
+ *     missed: a holder does not have these sessions any more: routed anew without them.
+ *
+ *     end_session: passed on to the holder.
+ *
+ *     Notices heard: session_changed, presence_changed, account_removed.
+ *
+ * STATE
+ *     None that lasts. It remembers accounts' sessions (registry and presence state in Redis),
+ *     kept fresh by notices, and the stanzas on their way.
+ *
+ * CONFIGURATION
+ *     Section router, cluster.domains, cluster.routers, redis, bus, daemon, log, health.
+ *
+ * FAILURE
+ *     Killed: whoever sent it stanzas still has those that were not settled and sends them
+ *     again, here or to another router. Redis gone: what is remembered goes on being delivered,
+ *     what would have to be looked up waits 10 s, then senders are told to try again. A service
+ *     gone: its stanzas wait for the next instance. A holder gone: its sessions count as not
+ *     there.
  */
 #include "daemon/daemon.h"
 #include "life.h"

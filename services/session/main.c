@@ -1,39 +1,40 @@
-/* jackdaw-session(8)
+/* jackdaw-session - accounts, logins and the registry of sessions
  *
- * NAME
- *   jackdaw-session - accounts, logins and the registry of sessions
+ * SYNOPSIS
+ *     jackdaw-session [--config FILE] [--instance NAME] [--check | --options | --help]
  *
  * DESCRIPTION
- *   Owns the accounts of the cluster's domains (SCRAM verifiers in SQL, never a password), answers
- *   the SASL steps of clients' streams, binds resources and keeps the registry of sessions in
- * Redis. It serves XEP-0077 to users who are logged in, and ends the sessions of daemons that died.
- *   Several may run; any of them can take the next step of a login another one began.
+ *     Owns the accounts of the cluster's domains (SCRAM verifiers in SQL, never a password),
+ *     answers the SASL steps of clients' streams, binds resources and keeps the registry of
+ *     sessions in Redis. It serves XEP-0077 to users who are logged in, and ends the sessions of
+ *     daemons that died. Several may run; any of them can take the next step of a login another
+ *     one began.
  *
- * CALLS ANSWERED
- *   sasl_start, sasl_step      one login (SCRAM-SHA-256, SCRAM-SHA-1, PLAIN on encrypted streams)
- *   bind, unbind               a session comes or goes
- *   account_add, account_remove, account_password, account_exists, account_list
- *   session_list
+ * MESSAGES
+ *     Calls answered: sasl_start, sasl_step (one login: SCRAM, or PLAIN on encrypted streams);
+ *     bind, unbind (a session comes or goes); account_add, account_remove, account_password,
+ *     account_exists, account_list; session_list.
  *
- * ITEMS
- *   handle                     iq in jabber:iq:register, to the server or the own account
- *   sends to routers: end_session (resource taken, account removed), route (unavailable presence
- * for the sessions of a dead daemon), forward (answers)
+ *     Items taken: handle, for iqs in jabber:iq:register to the server or the own account.
  *
- * NOTICES PUBLISHED
- *   session_changed, account_removed; after Redis or SQL has it
+ *     Items sent to routers: end_session (resource taken, account removed), route (unavailable
+ *     presence for the sessions of a dead daemon), forward (answers).
+ *
+ *     Notices published: session_changed, account_removed; after Redis or SQL has it.
  *
  * STATE
- *   SQL: accounts, verifiers, secrets. Redis: jd:s:*, jd:x:*, jd:e:*, jd:{leases}*, jd:a:*, jd:r:*
- *   (redis/keys.def). Nothing in memory that another instance needs.
+ *     SQL: accounts, verifiers, secrets. Redis: jd:s:*, jd:x:*, jd:e:*, jd:{leases}*, jd:a:*,
+ *     jd:r:* (redis/keys.def). Nothing in memory that another instance needs.
  *
  * CONFIGURATION
- *   [session], [cluster] domains, routers, lease, [redis], [sql]; see --options
+ *     Section session, cluster.domains, cluster.routers, cluster.lease, redis, sql, bus, daemon,
+ *     log, health.
  *
- * ON FAILURE
- *   Redis away: logins and binds get a temporary error, sessions that are bound stay. Database
- * away: logins get a temporary error. Killed: calls under way are lost (callers give up or ask
- * another instance), a sweep under way is claimed by another instance when its claim lapses.
+ * FAILURE
+ *     Redis away: logins and binds get a temporary error, sessions that are bound stay. Database
+ *     away: logins get a temporary error. Killed: calls under way are lost (callers give up or
+ *     ask another instance), a sweep under way is claimed by another instance when its claim
+ *     lapses.
  */
 #include "serve.h"
 
