@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # Sets up, builds and runs Jackdaw on this machine: run.sh [--edges N] [--routers N] [--sessions N]
-#                                                          [--presence N] [--run-dir DIR] [--set …]
+#                                              [--presence N] [--c2s N] [--run-dir DIR] [--set …]
 # Prints where to point a browser and two log-ins, then everything the daemons say, until Ctrl-C.
 # The ports are 5280 (http, ws) and 5281 (https, wss) or those in JACKDAW_EDGE_PORT and
-# JACKDAW_EDGE_TLS_PORT; each further edge takes ten more.
+# JACKDAW_EDGE_TLS_PORT; each further edge takes ten more. Desktop clients find 5222 (STARTTLS) and
+# 5223 (TLS at once), or JACKDAW_C2S_PORT and JACKDAW_C2S_TLS_PORT; so does each further c2s.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 case ${1:-} in
 -h | --help)
-    sed -n '2,5s/^# \{0,1\}//p' "$0"
+    sed -n '2,7s/^# \{0,1\}//p' "$0"
     exit 0
     ;;
 esac

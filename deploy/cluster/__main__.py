@@ -125,9 +125,10 @@ def _only_one(run_dir):
         yield
 
 
-def _edge_ports(count):
-    first = int(os.environ.get("JACKDAW_EDGE_PORT", "5280"))
-    first_tls = int(os.environ.get("JACKDAW_EDGE_TLS_PORT", "5281"))
+def _ports(kind, count, port, tls_port):
+    """[(port, tls port)]: these or those of the environment, ten more for each further daemon."""
+    first = int(os.environ.get("JACKDAW_%s_PORT" % kind.upper(), port))
+    first_tls = int(os.environ.get("JACKDAW_%s_TLS_PORT" % kind.upper(), tls_port))
     return [(first + 10 * n, first_tls + 10 * n) for n in range(count)]
 
 
@@ -139,6 +140,8 @@ def _banner(cluster):
         http = address.replace("ws://", "http://")
         lines.append("  page       %s/book/" % http[:-len("/ws")])
         lines.append("  WebSocket  %s  and  %s" % (address, secure))
+    for address, secure in zip(cluster.tcp(), cluster.tcp(is_direct=True)):
+        lines.append("  TCP        %s (STARTTLS)  and  %s (TLS at once)" % (address, secure))
     lines.append("")
     for name, password in demo.ACCOUNTS.items():
         lines.append("  log in as  %-18s password  %s" % (name + "@localhost", password))
@@ -171,7 +174,8 @@ def _run_foreground(arguments):
     with _only_one(run_dir):
         arguments.set = ["session.registration=yes"] + arguments.set
         cluster = _cluster(arguments, run_dir, on_line=console.line,
-                           edge_ports=_edge_ports(arguments.edge))
+                           edge_ports=_ports("edge", arguments.edge, 5280, 5281),
+                           c2s_ports=_ports("c2s", arguments.c2s, 5222, 5223))
         trouble = ""
         try:
             console.say("starting a private Redis and the daemons in %s" % run_dir)

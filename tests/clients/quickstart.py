@@ -22,7 +22,9 @@ class Screen:
     def __init__(self, run_dir, *options):
         taken = set()
         env = dict(os.environ, JACKDAW_EDGE_PORT=str(ports.pick(taken)),
-                   JACKDAW_EDGE_TLS_PORT=str(ports.pick(taken)))
+                   JACKDAW_EDGE_TLS_PORT=str(ports.pick(taken)),
+                   JACKDAW_C2S_PORT=str(ports.pick(taken)),
+                   JACKDAW_C2S_TLS_PORT=str(ports.pick(taken)))
         self.lines = []
         self.child = subprocess.Popen(
             [os.path.join(ROOT, "deploy", "run.sh"), "--run-dir", run_dir, *options], env=env,
