@@ -120,21 +120,31 @@ struct delivery {
     const struct wire_msg *msg;
 };
 
-/* Writes the stanza to one session. False when it is not here, or has just gone because its reader
- * is too slow. The XML of one recipient is good for the next one when `to` is in the stanza. */
-static bool write_to(struct stream_host *host, uint64_t sid, const struct stanza *stanza,
-                     enum xml_form *written)
+/* Writes the stanza to one session, unless that has it already. False when it is not here, or has just
+ * gone because its reader is too slow. The XML of one recipient is good for the next one when `to` is in the stanza. */
+static bool write_to(struct stream_host *host, const struct seen_delivery *delivery,
+                     const struct stanza *stanza, enum xml_form *written)
 {
-    struct stream_session *session = map64_get(&host->sessions, sid);
+    struct stream_session *session = map64_get(&host->sessions, delivery->sid);
     if (!session)
         return false;
+    if (seen_has(&host->seen, delivery)) {
+        metric_inc(METRIC_stream_duplicates);
+        return true;
+    }
     struct stream *stream = session->stream;
     enum xml_form form = stream->transport->is_framed ? FORM_FRAME : FORM_BYTES;
+    bool is_sent;
     metric_inc(METRIC_stream_stanzas_out);
-    if (*written == form)
-        return stream_send(stream, buf_span(&host->out));
-    *written = stanza->to.len > 0 ? form : FORM_NONE;
-    return stream_send_stanza(stream, stanza, stream_jid(stream));
+    if (*written == form) {
+        is_sent = stream_send(stream, buf_span(&host->out));
+    } else {
+        *written = stanza->to.len > 0 ? form : FORM_NONE;
+        is_sent = stream_send_stanza(stream, stanza, stream_jid(stream));
+    }
+    if (is_sent)
+        seen_add(&host->seen, delivery);
+    return is_sent;
 }
 
 static void deliver(const struct delivery *d)
@@ -151,7 +161,9 @@ static void deliver(const struct delivery *d)
         return;
     }
     for (uint32_t i = 0; i < item->sids.count; i++) {
-        if (write_to(d->host, item->sids.items[i], &stanza, &written))
+        const struct seen_delivery delivery = {item->origin_sid, item->origin_n,
+                                               item->sids.items[i]};
+        if (write_to(d->host, &delivery, &stanza, &written))
             continue;
         if (!missed)
             missed = missed_new(d->host, item);

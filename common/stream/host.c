@@ -19,6 +19,7 @@ void stream_options_load(struct stream_options *options, const struct conf *conf
     options->call_deadline_ms = (uint32_t)conf_u64(conf, CONF_stream_call_deadline);
     options->max_backlog_bytes = (uint32_t)conf_u64(conf, CONF_stream_max_backlog);
     options->plain_without_tls = conf_bool(conf, CONF_stream_plain_without_tls);
+    options->remember = (uint32_t)conf_u64(conf, CONF_stream_remember);
     options->require_tls = conf_bool(conf, CONF_c2s_require_tls);
     options->registration = conf_bool(conf, CONF_session_registration);
 }
@@ -54,6 +55,7 @@ struct stream_host *stream_host_new(const struct stream_options *options)
     list_init(&host->waiting);
     list_init(&host->missed);
     map64_init(&host->sessions);
+    seen_init(&host->seen, options->remember);
     loop_timer_init(&host->retry, options->loop, stream_retry, host);
     loop_task_init(&host->drained, options->loop, tell_drained, host);
     return host;
@@ -73,6 +75,7 @@ void stream_host_free(struct stream_host *host)
     loop_task_cancel(&host->drained); /* the last session to go schedules it */
     stream_missed_free(host);
     map64_deinit(&host->sessions);
+    seen_deinit(&host->seen);
     xml_frames_free(host->frames);
     arena_deinit(&host->arena);
     buf_deinit(&host->out);

@@ -56,6 +56,7 @@ struct stream_options {
     uint32_t ping_timeout_ms;   /* silence after the ping before the stream ends */
     uint32_t call_deadline_ms;  /* for session's answers */
     uint32_t max_backlog_bytes; /* of stanzas kept while the bus takes none */
+    uint32_t remember;          /* deliveries remembered so that none is written twice */
     bool registration;          /* advertise and answer XEP-0077 before login */
     bool plain_without_tls; /* offer PLAIN on unencrypted streams (for tests and trusted proxies) */
     bool require_tls;       /* no login before STARTTLS where the transport has it */

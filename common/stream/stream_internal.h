@@ -15,6 +15,7 @@
 #include "loop/task.h"
 #include "loop/timer.h"
 #include "stanza/stanza.h"
+#include "stream/seen.h"
 #include "stream/stream.h"
 #include "xml/ns.h"
 #include "xml/parser.h"
@@ -103,6 +104,7 @@ struct stream_host {
     struct list_node missed;  /* `missed` items that are not settled yet */
     struct loop_timer retry;
     struct map64 sessions; /* sid → session that is live */
+    struct seen seen;
     size_t stream_count;
     size_t session_count; /* live and leaving */
     uint64_t next_ping;
@@ -126,8 +128,7 @@ static inline bool stream_is_calling(const struct stream *stream)
 
 /* dispatch.c */
 void stream_element(struct stream *stream, const struct xml_top *top);
-/* After an answer came: handles what was deferred meanwhile. */
-void stream_resume(struct stream *stream);
+void stream_resume(struct stream *stream); /* after an answer: handles what was deferred */
 bool stream_feed(struct stream *stream, struct span bytes);
 
 /* open.c */
@@ -166,7 +167,6 @@ void stream_login_call(struct stream *stream, uint64_t hash, const struct wire_m
 void stream_login_keep_iq(struct stream *stream, const struct stanza *iq);
 void stream_answer_iq(struct stream *stream, struct span payload);
 void stream_refuse_iq(struct stream *stream, const char *condition, struct span text);
-
 /* bind.c, register.c */
 void stream_bind_iq(struct stream *stream, const struct xml_top *top);
 void stream_register_iq(struct stream *stream, const struct xml_top *top);

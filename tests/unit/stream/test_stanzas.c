@@ -108,6 +108,29 @@ static void test_deliveries_are_written_and_settled(void **state)
     fixture_down();
 }
 
+static void test_a_stanza_that_comes_again_is_written_once(void **state)
+{
+    (void)state;
+    struct stream_options options = default_options();
+    options.remember = 4;
+    fixture_up(&options);
+    struct fake_conn *one = bound(ROMEO, 9);
+    struct fake_conn *two = bound("romeo@localhost/house", 10);
+    const uint64_t sids[2] = {9, 10};
+    struct stanza stanza = hello(SPAN("romeo@localhost"));
+    deliver(&stanza, sids, 1);
+    assert_said(one, "<body>hi</body>");
+    buf_reset(&one->out);
+    deliver(&stanza, sids, 2);
+    assert_int_equal(one->out.len, 0);
+    assert_said(two, "<body>hi</body>");
+    assert_int_equal(fake.settled, 2);
+    assert_int_equal(fake.item_count, 0);
+    conn_free(one);
+    conn_free(two);
+    fixture_down();
+}
+
 static void test_missed_sessions_are_told_before_settling(void **state)
 {
     (void)state;
@@ -334,6 +357,7 @@ int main(void)
         cmocka_unit_test(test_bad_stanzas_are_answered_or_end_the_stream),
         cmocka_unit_test(test_too_big_is_a_policy_violation),
         cmocka_unit_test(test_deliveries_are_written_and_settled),
+        cmocka_unit_test(test_a_stanza_that_comes_again_is_written_once),
         cmocka_unit_test(test_missed_sessions_are_told_before_settling),
         cmocka_unit_test(test_slow_reader_is_ended_and_its_stanza_goes_elsewhere),
         cmocka_unit_test(test_end_session_says_why),
