@@ -24,6 +24,7 @@ class Cast:
         self.router.take(event="peer_up", instance="edge-0")
         self.session.take(event="peer_up", instance="edge-0")
         self.sid = 100
+        self.n = 1000
 
     def answer(self, message, reply, **values):
         """Answers the next call of that name; returns it."""
@@ -63,7 +64,9 @@ class Cast:
         ws.until("type=.result", f"{user}@example.org/{resource}")
         return ws, self.sid
 
-    def deliver(self, sids, stanza, n=1):
+    def deliver(self, sids, stanza, n=None):
+        self.n += 1
+        n = n or self.n
         return self.router.send_to("edge-0", "deliver", origin_sid=9, origin_n=n, sids=sids, stanza=stanza)
 
     def routed(self, text):
@@ -113,6 +116,15 @@ def test_sessions_that_are_not_here_are_reported(rig):
     assert "<body>hello" in missed["stanza"], missed
     c.router.settled(tag)
     ws.until("<body>hello")
+
+
+def test_a_delivery_that_comes_again_is_written_once(rig):
+    c = Cast(rig)
+    ws, sid = c.login()
+    for body, n in (("one", 1), ("two", 2), ("one", 1), ("two", 2), ("three", 3)):
+        c.router.settled(c.deliver([sid], message(body + ";"), n=n))
+    texts = [ws.until("<body>") for _ in range(3)]
+    assert [re.search("<body>([a-z]+);", t).group(1) for t in texts] == ["one", "two", "three"], texts
 
 
 def test_a_session_is_ended_from_outside(rig):
