@@ -50,6 +50,8 @@
 #define NS_MUC_OWNER        "http://jabber.org/protocol/muc#owner"    /* 0045 */
 #define NS_BOOKMARKS_OLD    "storage:bookmarks"                       /* 0048 */
 #define NS_PRIVATE          "jabber:iq:private"                       /* 0049 */
+#define NS_ANY_JABBER       "jabber:"                                 /* 0049: reserved */
+#define NS_ANY_JABBER_ORG   "http://jabber.org/"                      /* 0049: reserved */
 #define NS_COMMANDS         "http://jabber.org/protocol/commands"     /* 0050 */
 #define NS_VCARD            "vcard-temp"                              /* 0054 */
 #define NS_SEARCH           "jabber:iq:search"                        /* 0055 */

@@ -1,0 +1,20 @@
+/* The tables vcard and private_xml: their schema, and what is done to all of them. The queries of
+ * one XEP are in its file. */
+#ifndef JACKDAW_PUBSUB_STORE_H
+#define JACKDAW_PUBSUB_STORE_H
+
+#include "base/span.h"
+#include "sql/sql.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+extern const struct sql_migration store_migrations[];
+extern const size_t store_migration_count;
+
+/* What keeps the statements of an account in order. */
+uint64_t store_key(struct span account);
+/* Forgets all rows of the account: it was removed. Not waited for; logged. */
+void store_forget(struct sql *sql, struct span account);
+
+#endif

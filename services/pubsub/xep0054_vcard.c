@@ -1,0 +1,74 @@
+/* XEP-0054 vcard-temp: an account's vCard, which its owner sets and everybody may see.
+ *
+ * Somebody else's vCard that is not there is answered like an account that is not there (section
+ * 3.3), which never gets here: the router answers it with service-unavailable.
+ */
+#include "ask.h"
+#include "base/buf.h"
+#include "conf/conf.h"
+#include "metric/metric.h"
+#include "store.h"
+#include "xml/ns.h"
+
+static void on_vcard(void *arg, const struct sql_result *result)
+{
+    struct ask *ask = arg;
+    if (sql_status(result) != SQL_OK) {
+        ask_failed(ask, sql_status(result));
+    } else if (sql_rows(result)) {
+        ask_result(ask, arena_copy(&ask->request->arena, sql_get_span(result, 0, 0)));
+    } else {
+        ask_error(ask, ask->request->is_own ? "item-not-found" : "service-unavailable", NULL);
+    }
+}
+
+void xep0054_get(void *ctx, struct service_request *request)
+{
+    struct pubsub *pubsub = ctx;
+    metric_inc(METRIC_pubsub_vcard_gets);
+    sql_query(pubsub->sql, store_key(request->account),
+              &SQL("SELECT xml FROM vcard WHERE account = $1", sql_text(request->account)),
+              on_vcard, ask_new(pubsub, request));
+}
+
+void xep0054_set(void *ctx, struct service_request *request)
+{
+    struct pubsub *pubsub = ctx;
+    struct span xml = stanza_child_bytes(&request->stanza, request->child);
+    metric_inc(METRIC_pubsub_vcard_sets);
+    if (xml.len > pubsub->limits.max_vcard) {
+        metric_inc(METRIC_pubsub_refused);
+        service_reply_error(request, "not-acceptable", "The vCard is too large");
+        return;
+    }
+    sql_query(pubsub->sql, store_key(request->account),
+              &SQL("INSERT INTO vcard (account, xml) VALUES ($1, $2) "
+                   "ON CONFLICT (account) DO UPDATE SET xml = excluded.xml",
+                   sql_text(request->account), sql_text(xml)),
+              ask_stored, ask_new(pubsub, request));
+}
+
+static void write_text(const char *element, const char *text, struct buf *out)
+{
+    if (*text) {
+        buf_printf(out, "<%s>", element);
+        xml_escape(span_cstr(text), out);
+        buf_printf(out, "</%s>", element);
+    }
+}
+
+/* The server's own, from the configuration. */
+void xep0054_server(void *ctx, struct service_request *request)
+{
+    struct pubsub *pubsub = ctx;
+    const struct conf *conf = pubsub->daemon->conf;
+    struct buf out = {0};
+    metric_inc(METRIC_pubsub_vcard_gets);
+    buf_append_cstr(&out, "<vCard xmlns=\"" NS_VCARD "\">");
+    write_text("FN", conf_str(conf, CONF_pubsub_server_name), &out);
+    write_text("URL", conf_str(conf, CONF_pubsub_server_url), &out);
+    write_text("DESC", conf_str(conf, CONF_pubsub_server_description), &out);
+    buf_append_cstr(&out, "</vCard>");
+    service_reply_result(request, arena_copy(&request->arena, buf_span(&out)));
+    buf_deinit(&out);
+}
