@@ -7,7 +7,7 @@
 #   lint       layers and homes of foreign libraries, clang-tidy, cppcheck
 #   unit       unit and codec tests
 #   daemon     each daemon alone against mock peers
-#   scenario   scripted conversations with a cluster of 3 edges, 2 routers, 2 sessions, 2 presence
+#   scenario   scripted conversations with a cluster of 3 edges, 2 routers, sessions, presence, pubsub
 #   clients    Strophe.js, xmpp.js, Chromium and 2,000 held sessions, with such a cluster
 #   fuzz       every decoder and parser, a few seconds each
 #   quickstart deploy/run.sh as a person would use it, with a release build
@@ -33,7 +33,7 @@ build_with() {
 }
 
 in_cluster() {
-    python3 -m cluster --bin build/asan/bin --edges 3 --routers 2 --sessions 2 --presence 2 \
+    python3 -m cluster --bin build/asan/bin --edges 3 --routers 2 --sessions 2 --presence 2 --pubsub 2 \
         --set session.registration=yes --set session.max_registrations=0 \
         --set session.max_failures=0 --set session.iterations=4096 "$@"
 }

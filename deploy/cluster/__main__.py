@@ -45,7 +45,7 @@ def _arguments():
     parser.add_argument("--run-dir", help="folder for data, logs and sockets; default: run/ of the "
                         "tree, a temporary one when there is a command")
     for kind in KINDS:
-        plural = kind if kind in ("presence", "c2s") else kind + "s"
+        plural = kind if kind in ("presence", "pubsub", "c2s") else kind + "s"
         parser.add_argument("--" + plural, dest=kind, type=int, default=1, metavar="N")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.NAME=VALUE",
                         help="an option of jackdaw.conf; may be given more than once")
@@ -54,12 +54,12 @@ def _arguments():
 
 
 def _cluster(arguments, run_dir, **more):
+    counts = {kind: getattr(arguments, kind) for kind in KINDS}
     for kind in KINDS:
-        if not os.access(os.path.join(arguments.bin, "jackdaw-" + kind), os.X_OK):
+        if counts[kind] and not os.access(os.path.join(arguments.bin, "jackdaw-" + kind), os.X_OK):
             raise Trouble("there is no jackdaw-%s in %s: build first (deploy/run.sh and tests/run.sh "
                           "do)" % (kind, arguments.bin))
     settings = dict(each.split("=", 1) for each in arguments.set)
-    counts = {kind: getattr(arguments, kind) for kind in KINDS}
     return Cluster(arguments.bin, run_dir, counts, settings, **more)
 
 

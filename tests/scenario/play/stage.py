@@ -477,7 +477,7 @@ class Stage:
     async def _repeat(self, statement):
         name, _, values = statement.words[4:].partition(" in ")
         for value in values.split():
-            self.variables[name] = value
+            self.variables[name] = self.expand(value)  # may name an account
             await self.perform(statement.block)
 
     async def _perform_one(self, statement):
