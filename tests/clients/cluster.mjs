@@ -3,6 +3,8 @@
 // wants to know what is usual:
 //   CLUSTER_WS      ws:// addresses, comma separated: one per edge (which serves the pages too)
 //   CLUSTER_WSS     wss:// addresses, the same way; NODE_EXTRA_CA_CERTS names the certificate to trust
+//   CLUSTER_TCP     host:port of each c2s, the same way: STARTTLS
+//   CLUSTER_TLS     host:port of each c2s: TLS from the first byte
 //   CLUSTER_CTL     the operator's command with its options as shell text, to make accounts
 //   CLUSTER_DOMAIN  the domain, localhost when not given
 
@@ -15,6 +17,8 @@ const list = (name) => (process.env[name] ?? '').split(',').filter(Boolean);
 export const domain = process.env.CLUSTER_DOMAIN ?? 'localhost';
 export const plain = list('CLUSTER_WS');
 export const secure = list('CLUSTER_WSS');
+export const starttls = list('CLUSTER_TCP');
+export const direct = list('CLUSTER_TLS');
 
 if (plain.length === 0) {
   throw new Error('CLUSTER_WS is not set: start these tests with tests/run.sh clients');
