@@ -44,6 +44,7 @@ enum wire_kind { WIRE_ITEM, WIRE_CALL, WIRE_REPLY, WIRE_NOTICE, WIRE_RECORD };
     1u /* account_add from jackdawctl: registration limits do not apply */
 #define WIRE_PRESENCE_AVAILABLE  1u
 #define WIRE_PRESENCE_INTERESTED 2u
+#define WIRE_PRESENCE_BLOCKLIST  4u
 
 enum wire_sasl_outcome { WIRE_SASL_CHALLENGE, WIRE_SASL_SUCCESS, WIRE_SASL_FAILURE };
 

@@ -97,7 +97,8 @@ static void open_hand(const char *address)
 
 static void hand_says(struct buf *frame, int lane)
 {
-    assert_int_equal(port_send(hand.ports[lane], hand.pipes[lane], buf_span(frame)), 0);
+    /* The way may be full for a moment. */
+    RIG_UNTIL(port_send(hand.ports[lane], hand.pipes[lane], buf_span(frame)) == 0);
     buf_reset(frame);
 }
 
@@ -176,7 +177,7 @@ static void garbage_does_no_harm(void **state)
     rig_run_ms(20);
     assert_int_equal(router.ups, 0);
     hand_hello(5, 0, 0);
-    RIG_UNTIL(router.ups == 1);
+    RIG_UNTIL(router.ups == 1 && hand.hellos == 1);
     hand_items(hand.your_link, 1, 3, 0);
     RIG_UNTIL(router.items == 3);
     buf_append_cstr(&frame, "garbage again");
@@ -290,8 +291,8 @@ static void a_reported_gap_makes_the_sender_go_back(void **state)
     frame_begin_data(&data, &frame);
     frame_end_data(0, &frame);
     hand_says(&frame, FRAME_SPEAKS);
-    rig_run_ms(100); /* less than the resend time */
-    assert_int_equal(hand.received, 5);
+    router.bus->options.resend_ms = 10 * RIG_WAIT_MS; /* so it is not for that */
+    RIG_UNTIL(hand.received == 5);
     buf_deinit(&frame);
     close_all();
 }
@@ -307,11 +308,11 @@ static void a_peer_that_confirms_nothing_is_not_flooded(void **state)
     msg.u.route.stanza = span_of(bytes, 60000);
     for (unsigned n = 0; n < 100; n++)
         assert_int_equal(bus_send_to(rig_peer(&router, "hand"), &msg, NULL, NULL), 0);
-    rig_run_ms(150);
-    assert_int_equal(hand.highest, LINK_WINDOW);
+    RIG_UNTIL(hand.highest == LINK_WINDOW);
+    RIG_UNTIL(hand.data_frames > LINK_WINDOW);
     rig_run_ms(600);
     assert_int_equal(hand.highest, LINK_WINDOW);
-    assert_in_range(hand.data_frames, LINK_WINDOW + 1, LINK_WINDOW + 5);
+    assert_in_range(hand.data_frames, LINK_WINDOW + 1, LINK_WINDOW + 8);
     mem_free(bytes);
     close_all();
 }
