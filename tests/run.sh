@@ -8,6 +8,8 @@
 #   unit       unit and codec tests
 #   daemon     each daemon alone against mock peers
 #   scenario   scripted conversations with a cluster of 3 edges, 2 routers, sessions, presence, pubsub
+#   desktop    slixmpp, aioxmpp, libstrophe, go-sendxmpp, profanity, finch, xmpp.js over TCP and TLS,
+#              and one of them with Chromium
 #   clients    Strophe.js, xmpp.js, Chromium and 2,000 held sessions, with such a cluster
 #   fuzz       every decoder and parser, a few seconds each
 #   quickstart deploy/run.sh as a person would use it, with a release build
@@ -33,7 +35,8 @@ build_with() {
 }
 
 in_cluster() {
-    python3 -m cluster --bin build/asan/bin --edges 3 --routers 2 --sessions 2 --presence 2 --pubsub 2 \
+    python3 -m cluster --bin build/asan/bin --edges 3 --c2s 2 --routers 2 --sessions 2 --presence 2 \
+        --pubsub 2 \
         --set session.registration=yes --set session.max_registrations=0 \
         --set session.max_failures=0 --set session.iterations=4096 "$@"
 }
@@ -70,7 +73,7 @@ stage_daemon() {
 }
 
 stage_scenario() {
-    in_cluster -- tests/scenario/run.py
+    in_cluster -- bash -c 'tests/scenario/run.py && tests/scenario/run.py --transport tcp'
 }
 
 stage_clients() {
@@ -80,6 +83,17 @@ stage_clients() {
             tests/clients/xmpp_js.test.mjs tests/clients/strophe_old.test.mjs \
             tests/clients/browser.test.mjs &&
         python3 tests/clients/hold.py --sessions 2000'
+}
+
+stage_desktop() {
+    # shellcheck disable=SC2016  # the shell inside the cluster expands them
+    in_cluster -- bash -c '
+        status=0
+        for test in tests/clients/desktop/test_*.py; do
+            python3 "$test" || status=1
+        done
+        node --test --test-reporter=spec tests/clients/desktop/*.test.mjs || status=1
+        exit $status'
 }
 
 stage_fuzz() {
@@ -154,7 +168,7 @@ main() {
         ;;
     esac
     [[ ${#stages[@]} == 0 ]] &&
-        stages=(build clang format lint unit daemon scenario clients fuzz quickstart)
+        stages=(build clang format lint unit daemon scenario desktop clients fuzz quickstart)
     for stage in "${stages[@]}"; do
         declare -F "stage_$stage" >/dev/null || {
             printf 'there is no stage %s; tests/run.sh --help lists them\n' "$stage" >&2
