@@ -15,8 +15,9 @@
 #include "crypt/scram_internal.h"
 
 static const struct scram_mechanism mechanisms[] = {
-    {"SCRAM-SHA-256", CRYPT_SHA256, false},
-    {"SCRAM-SHA-1", CRYPT_SHA1, false},
+    {"SCRAM-SHA-512-PLUS", CRYPT_SHA512, true}, {"SCRAM-SHA-256-PLUS", CRYPT_SHA256, true},
+    {"SCRAM-SHA-1-PLUS", CRYPT_SHA1, true},     {"SCRAM-SHA-512", CRYPT_SHA512, false},
+    {"SCRAM-SHA-256", CRYPT_SHA256, false},     {"SCRAM-SHA-1", CRYPT_SHA1, false},
 };
 
 static const char *const hash_names[CRYPT_HASH_COUNT] = {
@@ -48,7 +49,7 @@ const char *scram_hash_name(enum crypt_hash hash)
 }
 
 struct span scram_challenge(const struct scram_first *first, const struct scram_verifier *verifier,
-                            const char *server_nonce, struct arena *arena)
+                            const char *server_nonce, struct span extension, struct arena *arena)
 {
     uint8_t random[18];
     struct buf nonce = {0};
@@ -61,8 +62,9 @@ struct span scram_challenge(const struct scram_first *first, const struct scram_
     }
     base64_encode(span_of((const char *)verifier->salt, verifier->salt_len), &salt);
     struct span message =
-        arena_printf(arena, "r=%.*s%s,s=%s,i=%u", SPAN_ARG(first->nonce), buf_cstr(&nonce),
-                     buf_cstr(&salt), (unsigned)verifier->iterations);
+        arena_printf(arena, "r=%.*s%s,s=%s,i=%u%s%.*s", SPAN_ARG(first->nonce), buf_cstr(&nonce),
+                     buf_cstr(&salt), (unsigned)verifier->iterations,
+                     span_is_empty(extension) ? "" : ",", SPAN_ARG(extension));
     buf_deinit(&nonce);
     buf_deinit(&salt);
     return message;
@@ -131,7 +133,7 @@ enum scram_problem scram_final(const struct scram_mechanism *mechanism,
         return problem;
     }
     if (!binding_fits(last.binding, exchange->gs2_header, binding)) {
-        return SCRAM_BINDING;
+        return mechanism->binds_channel ? SCRAM_INTERCEPTED : SCRAM_BINDING;
     }
     if (!span_eq(last.nonce, nonce_of(exchange->server_first))) {
         return SCRAM_MALFORMED;

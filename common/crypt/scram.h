@@ -1,4 +1,5 @@
-/* SCRAM, the server's side: RFC 5802 with SHA-1, RFC 7677 with SHA-256. No network, no storage.
+/* SCRAM, the server's side: RFC 5802 with SHA-1, RFC 7677 with SHA-256, and SHA-512. No network,
+ * no storage.
  *
  * What is kept of a password is a verifier per hash: enough to check a proof, not enough to log in.
  * The conversation: scram_first_parse, scram_challenge, then scram_final. Between the two steps the
@@ -58,10 +59,11 @@ void scram_verifier_fake(enum crypt_hash hash, struct span secret, struct span n
 
 enum scram_problem {
     SCRAM_FINE,
-    SCRAM_MALFORMED,  /* not the grammar, or a mandatory extension (m=) */
-    SCRAM_BINDING,    /* channel binding asked for where there is none, or the wrong one */
-    SCRAM_DOWNGRADED, /* the client thinks we cannot bind channels (y) but -PLUS was offered */
-    SCRAM_WRONG,      /* the proof does not fit: wrong password */
+    SCRAM_MALFORMED,   /* not the grammar, or a mandatory extension (m=) */
+    SCRAM_BINDING,     /* channel binding does not go with the mechanism, or of no known type */
+    SCRAM_DOWNGRADED,  /* the client thinks we cannot bind channels (y) but -PLUS was offered */
+    SCRAM_INTERCEPTED, /* the client is bound to another channel than we are */
+    SCRAM_WRONG,       /* the proof does not fit: wrong password */
 };
 
 /* The client's first message; spans borrow it or live in the arena. */
@@ -88,9 +90,9 @@ struct scram_exchange {
 };
 
 /* The server's first message, in `arena`. `server_nonce`: printable, no comma; NULL: a random one.
- */
+ * `extension`: an optional attribute ("h=...") or empty. */
 struct span scram_challenge(const struct scram_first *first, const struct scram_verifier *verifier,
-                            const char *server_nonce, struct arena *arena);
+                            const char *server_nonce, struct span extension, struct arena *arena);
 /* Checks the client's final message; on SCRAM_FINE *server_final_out (in `arena`) is "v=...".
  * `binding`: the channel's data, empty for mechanisms that do not bind it. */
 enum scram_problem scram_final(const struct scram_mechanism *mechanism,

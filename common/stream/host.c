@@ -20,6 +20,7 @@ void stream_options_load(struct stream_options *options, const struct conf *conf
     options->max_backlog_bytes = (uint32_t)conf_u64(conf, CONF_stream_max_backlog);
     options->plain_without_tls = conf_bool(conf, CONF_stream_plain_without_tls);
     options->remember = (uint32_t)conf_u64(conf, CONF_stream_remember);
+    options->scram_sha512 = conf_bool(conf, CONF_stream_scram_sha512);
     options->require_tls = conf_bool(conf, CONF_c2s_require_tls);
     options->registration = conf_bool(conf, CONF_session_registration);
 }

@@ -1,40 +1,8 @@
 /* Headers and features (RFC 6120 sections 4.2 to 4.7, RFC 7395 sections 3.3 and 3.4). */
 #include "base/rand.h"
 #include "jid/jid.h"
+#include "stream/offer_internal.h"
 #include "stream/stream_internal.h"
-
-/* ---- mechanisms, strongest first ---- */
-
-struct stream_mechanism {
-    const char *name;
-    bool needs_secure; /* the password itself travels */
-};
-
-static const struct stream_mechanism mechanisms[] = {
-    {"SCRAM-SHA-256", false},
-    {"SCRAM-SHA-1", false},
-    {"PLAIN", true},
-};
-
-#define MECHANISM_COUNT (sizeof(mechanisms) / sizeof(mechanisms[0]))
-
-const struct stream_mechanism *stream_mechanism_find(struct span name)
-{
-    for (size_t i = 0; i < MECHANISM_COUNT; i++)
-        if (span_is(name, mechanisms[i].name))
-            return &mechanisms[i];
-    return NULL;
-}
-
-bool stream_mechanism_fits(const struct stream *stream, const struct stream_mechanism *mechanism)
-{
-    return !mechanism->needs_secure || stream->is_secure || stream->host->options.plain_without_tls;
-}
-
-const char *stream_mechanism_name(const struct stream_mechanism *mechanism)
-{
-    return mechanism->name;
-}
 
 /* ---- features ---- */
 
@@ -46,14 +14,27 @@ static void write_starttls(const struct stream *stream, struct buf *out)
                stream->host->options.require_tls ? "<required/>" : "<optional/>");
 }
 
+/* XEP-0440 */
+static void write_channel_types(const struct stream_offer *offer, struct buf *out)
+{
+    if (offer->type_count == 0)
+        return;
+    buf_append_cstr(out, "<sasl-channel-binding xmlns='" NS_SASL_CB "'>");
+    for (uint32_t i = 0; i < offer->type_count; i++)
+        buf_printf(out, "<channel-binding type='%.*s'/>", SPAN_ARG(offer->types[i]));
+    buf_append_cstr(out, "</sasl-channel-binding>");
+}
+
 static void write_mechanisms(const struct stream *stream, struct buf *out)
 {
     if (stream_awaits_tls(stream))
         return;
+    struct stream_offer offer;
+    stream_offer_load(stream, &offer);
+    write_channel_types(&offer, out);
     buf_append_cstr(out, "<mechanisms xmlns='" NS_SASL "'>");
-    for (size_t i = 0; i < MECHANISM_COUNT; i++)
-        if (stream_mechanism_fits(stream, &mechanisms[i]))
-            buf_printf(out, "<mechanism>%s</mechanism>", mechanisms[i].name);
+    for (uint32_t i = 0; i < offer.mechanism_count; i++)
+        buf_printf(out, "<mechanism>%.*s</mechanism>", SPAN_ARG(offer.mechanisms[i]));
     buf_append_cstr(out, "</mechanisms>");
 }
 

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "metric/metric.h"
+#include "stream/offer_internal.h"
 #include "stream/stream_internal.h"
 
 static void fail(struct stream *stream, const char *condition, struct span text)
@@ -108,6 +109,8 @@ static void start(struct stream *stream, const struct stream_mechanism *mechanis
     char address[64];
     stream->transport->address(stream->conn, address, sizeof(address));
     bool is_secure = stream->is_secure || stream->host->options.plain_without_tls;
+    struct stream_offer offer;
+    stream_offer_load(stream, &offer);
     struct wire_msg request = {
         .id = WIRE_ID_sasl_start,
         .u.sasl_start =
@@ -117,6 +120,9 @@ static void start(struct stream *stream, const struct stream_mechanism *mechanis
                 .address = span_cstr(address),
                 .flags = is_secure ? WIRE_SASL_SECURE : 0,
                 .initial = initial,
+                .mechanisms = {offer.mechanisms, offer.mechanism_count},
+                .binding_types = {offer.types, offer.type_count},
+                .bindings = {offer.bindings, offer.type_count},
             },
     };
     stream_login_call(stream, rand_u64(), &request, on_reply);
@@ -135,11 +141,11 @@ void stream_sasl_auth(struct stream *stream, const struct xml_top *top)
 {
     const struct stream_mechanism *mechanism =
         stream_mechanism_find(xml_attr_get(top, "mechanism"));
+    const char *problem =
+        mechanism ? stream_mechanism_problem(stream, mechanism) : "invalid-mechanism";
     struct buf initial = {0};
-    if (!mechanism)
-        fail(stream, "invalid-mechanism", (struct span){0});
-    else if (stream_awaits_tls(stream) || !stream_mechanism_fits(stream, mechanism))
-        fail(stream, "encryption-required", (struct span){0});
+    if (problem)
+        fail(stream, problem, (struct span){0});
     else if (decode(top, &initial) < 0)
         fail_attempt(stream, "incorrect-encoding", (struct span){0});
     else if (initial.len == 0 && top->text.len == 0) {

@@ -38,6 +38,9 @@ struct stream_transport {
     /* STARTTLS (RFC 6120 section 5): sends `proceed`, then TLS begins; 0, or -1 when it cannot.
      * NULL: this transport has no STARTTLS. */
     int (*start_tls)(void *conn, struct span proceed);
+    /* Channel binding data (RFC 5056) of `type`, "tls-exporter" or "tls-server-end-point": at most
+     * `size` bytes into `out`; the length, or 0 when there is none now. NULL: there never is. */
+    size_t (*channel_binding)(void *conn, const char *type, unsigned char *out, size_t size);
     /* The peer's address as text, at most `size` bytes with NUL. */
     void (*address)(void *conn, char *out, size_t size);
 };
@@ -59,6 +62,7 @@ struct stream_options {
     uint32_t remember;          /* deliveries remembered so that none is written twice */
     bool registration;          /* advertise and answer XEP-0077 before login */
     bool plain_without_tls; /* offer PLAIN on unencrypted streams (for tests and trusted proxies) */
+    bool scram_sha512;      /* offer SCRAM-SHA-512 */
     bool require_tls;       /* no login before STARTTLS where the transport has it */
     const char *see_other_uri; /* where to send clients when draining, or NULL */
 };

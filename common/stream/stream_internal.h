@@ -134,10 +134,6 @@ bool stream_feed(struct stream *stream, struct span bytes);
 /* open.c */
 void stream_opened(struct stream *stream, const struct xml_top *top);
 void stream_write_header(struct stream *stream, struct span from);
-struct stream_mechanism;
-const struct stream_mechanism *stream_mechanism_find(struct span name);
-bool stream_mechanism_fits(const struct stream *stream, const struct stream_mechanism *mechanism);
-const char *stream_mechanism_name(const struct stream_mechanism *mechanism);
 
 /* error.c: the end of a stream. All of them are idempotent. */
 /* Stream error `condition` (RFC 6120 section 4.9.3), `text` may be empty, then the close. */

@@ -16,6 +16,7 @@
 #define NS_STANZA_ERRORS    "urn:ietf:params:xml:ns:xmpp-stanzas"
 #define NS_STARTTLS         "urn:ietf:params:xml:ns:xmpp-tls"
 #define NS_SASL             "urn:ietf:params:xml:ns:xmpp-sasl"
+#define NS_SASL_CB          "urn:xmpp:sasl-cb:0"
 #define NS_BIND             "urn:ietf:params:xml:ns:xmpp-bind"
 #define NS_SESSION          "urn:ietf:params:xml:ns:xmpp-session" /* RFC 3921 section 3 */
 #define NS_DIALBACK         "jabber:server:dialback"              /* XEP-0220 */

@@ -11,6 +11,7 @@
 #include "metric/metric.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define CONN_SCRATCH_MAX 65536 /* bytes of scratch kept between reads */
 
@@ -175,6 +176,27 @@ static void conn_address(void *arg, char *out, size_t size)
     snprintf(out, size, "%s", conn->tcp != NULL ? tcp_peer(conn->tcp) : "");
 }
 
+/* RFC 9266, RFC 5929 section 4 */
+static const struct {
+    const char *type;
+    size_t (*load)(struct tls *tls, unsigned char *out, size_t size);
+} channel_bindings[] = {
+    {"tls-exporter", tls_exporter},
+    {"tls-server-end-point", tls_server_end_point},
+};
+
+static size_t conn_channel_binding(void *arg, const char *type, unsigned char *out, size_t size)
+{
+    const struct conn *conn = arg;
+
+    for (size_t i = 0; i < sizeof(channel_bindings) / sizeof(channel_bindings[0]); i++) {
+        if (conn->tls != NULL && strcmp(type, channel_bindings[i].type) == 0) {
+            return channel_bindings[i].load(conn->tls, out, size);
+        }
+    }
+    return 0;
+}
+
 static const struct stream_transport conn_starttls = {
     .name = "tcp",
     .send = conn_send,
@@ -182,10 +204,12 @@ static const struct stream_transport conn_starttls = {
     .set_reading = conn_set_reading,
     .address = conn_address,
     .start_tls = conn_start_tls,
+    .channel_binding = conn_channel_binding,
 };
 
 static const struct stream_transport conn_direct = {
     .name = "tls",
+    .channel_binding = conn_channel_binding,
     .send = conn_send,
     .finish = conn_finish,
     .set_reading = conn_set_reading,

@@ -47,6 +47,7 @@ struct store_job {
     void *arg;
     char *account;
     struct account_verifiers verifiers;
+    struct scram_verifier proven;
     enum crypt_hash hash;
     uint32_t max;
     bool is_missing; /* the account that was to change is not there */
@@ -66,6 +67,7 @@ static void job_free(struct store_job *job)
 {
     list_remove(&job->node);
     crypt_wipe(&job->verifiers, sizeof(job->verifiers));
+    crypt_wipe(&job->proven, sizeof(job->proven));
     crypt_wipe(job->secret, sizeof(job->secret));
     mem_free(job->account);
     mem_free(job);
@@ -155,7 +157,8 @@ static int write_verifiers(struct sql_conn *conn, const struct store_job *job)
         const struct sql_result *result =
             sql_exec(conn, &SQL("INSERT INTO verifiers"
                                 " (account, hash, iterations, salt, stored_key, server_key)"
-                                " VALUES ($1, $2, $3, $4, $5, $6)",
+                                " VALUES ($1, $2, $3, $4, $5, $6)"
+                                " ON CONFLICT (account, hash) DO NOTHING",
                                 sql_text(span_cstr(job->account)),
                                 sql_text(span_cstr(scram_hash_name(job->verifiers.hashes[i]))),
                                 sql_integer((int64_t)v->iterations),
@@ -195,6 +198,27 @@ static int work_set(struct sql_conn *conn, void *arg)
     }
     result = sql_exec(conn, &SQL("DELETE FROM verifiers WHERE account = $1", account));
     return sql_status(result) == SQL_OK ? write_verifiers(conn, job) : -1;
+}
+
+/* The row of the account is written first, so that a change of password waits, or has happened. */
+static int work_complete(struct sql_conn *conn, void *arg)
+{
+    struct store_job *job = arg;
+    struct sql_value account = sql_text(span_cstr(job->account));
+    struct span proven = span_of((const char *)job->proven.stored_key, crypt_hash_size(job->hash));
+    const struct sql_result *result = sql_exec(
+        conn, &SQL("UPDATE accounts SET changed_ms = changed_ms WHERE account = $1", account));
+    if (sql_status(result) != SQL_OK) {
+        return -1;
+    }
+    result =
+        sql_exec(conn, &SQL("SELECT stored_key FROM verifiers WHERE account = $1 AND hash = $2",
+                            account, sql_text(span_cstr(scram_hash_name(job->hash)))));
+    if (sql_status(result) != SQL_OK) {
+        return -1;
+    }
+    job->is_missing = sql_rows(result) != 1 || !crypt_equal(sql_get_span(result, 0, 0), proven);
+    return job->is_missing ? -1 : write_verifiers(conn, job);
 }
 
 static int work_remove(struct sql_conn *conn, void *arg)
@@ -245,6 +269,18 @@ void account_store_set(struct account_store *store, struct span account,
     job->fn.done = fn;
     job->verifiers = *verifiers;
     write_job(store, job, work_set);
+}
+
+void account_store_complete(struct account_store *store, struct span account,
+                            const struct account_completion *completion, account_done_fn *fn,
+                            void *arg)
+{
+    struct store_job *job = job_new(store, account, arg);
+    job->fn.done = fn;
+    job->verifiers = *completion->verifiers;
+    job->hash = completion->proven_hash;
+    job->proven = *completion->proven;
+    write_job(store, job, work_complete);
 }
 
 void account_store_remove(struct account_store *store, struct span account, account_done_fn *fn,

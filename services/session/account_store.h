@@ -47,6 +47,16 @@ void account_store_add(struct account_store *store, struct span account,
 /* Replaces the password; ACCOUNT_NOT_FOUND when there is no such account. */
 void account_store_set(struct account_store *store, struct span account,
                        const struct account_verifiers *verifiers, account_done_fn *fn, void *arg);
+/* Adds the verifiers of hashes the account has none of yet. ACCOUNT_NOT_FOUND when its verifier of
+ * `proven_hash` is no longer `proven`: the password was changed meanwhile. All is copied. */
+struct account_completion {
+    const struct account_verifiers *verifiers;
+    enum crypt_hash proven_hash;
+    const struct scram_verifier *proven;
+};
+void account_store_complete(struct account_store *store, struct span account,
+                            const struct account_completion *completion, account_done_fn *fn,
+                            void *arg);
 void account_store_remove(struct account_store *store, struct span account, account_done_fn *fn,
                           void *arg);
 /* ACCOUNT_OK or ACCOUNT_NOT_FOUND. */

@@ -13,6 +13,10 @@
 #define EXPIRED_TEXT "The login took too long. Start again."
 
 static const struct sasl_mechanism mechanisms[] = {
+    {"SCRAM-SHA-512-PLUS", true, sasl_scram_first, sasl_scram_last},
+    {"SCRAM-SHA-256-PLUS", true, sasl_scram_first, sasl_scram_last},
+    {"SCRAM-SHA-1-PLUS", true, sasl_scram_first, sasl_scram_last},
+    {"SCRAM-SHA-512", false, sasl_scram_first, sasl_scram_last},
     {"SCRAM-SHA-256", false, sasl_scram_first, sasl_scram_last},
     {"SCRAM-SHA-1", false, sasl_scram_first, sasl_scram_last},
     {"PLAIN", true, sasl_plain_first, NULL},
@@ -233,6 +237,15 @@ static void first(struct sasl_job *job, struct span message)
     }
 }
 
+static struct wire_strs copy_list(struct arena *arena, const struct wire_strs *list)
+{
+    struct span *items = arena_calloc(arena, list->count + 1, sizeof(*items));
+    for (uint32_t i = 0; i < list->count; i++) {
+        items[i] = arena_copy(arena, list->items[i]);
+    }
+    return (struct wire_strs){items, list->count};
+}
+
 void sasl_start_call(struct session *session, const struct wire_msg *msg, session_reply_fn *reply,
                      void *arg)
 {
@@ -246,6 +259,9 @@ void sasl_start_call(struct session *session, const struct wire_msg *msg, sessio
         .domain = arena_copy(arena, start->domain),
         .address = arena_copy(arena, start->address),
         .flags = start->flags,
+        .mechanisms = copy_list(arena, &start->mechanisms),
+        .binding_types = copy_list(arena, &start->binding_types),
+        .bindings = copy_list(arena, &start->bindings),
     };
     job->mechanism = find(start->mechanism);
     if (!session->has_secret) {

@@ -1,8 +1,10 @@
 /* PLAIN (RFC 4616), on encrypted streams only. The password is hashed with the account's salt on a
  * worker thread and compared with its verifier; for a user who does not exist with a made-up one.
+ * An account from before SHA-512 gains that verifier on the way.
  */
 #include "sasl.h"
 
+#include "account_upgrade.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "crypt/scram.h"
@@ -38,6 +40,11 @@ static void done(void *arg)
 {
     struct plain *plain = arg;
     metric_observe(METRIC_session_hash_seconds, (double)(clock_mono_us() - plain->since_us) / 1e6);
+    if (plain->fits && plain->job->state.is_known) {
+        account_upgrade(plain->job->job.session, plain->job->state.account,
+                        span_of(plain->password, plain->password_len), PLAIN_HASH,
+                        &plain->verifier);
+    }
     sasl_judge(plain->job, plain->fits);
 }
 

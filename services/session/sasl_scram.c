@@ -1,8 +1,9 @@
-/* SCRAM (RFC 5802, RFC 7677) as a SASL mechanism. One query at the first message; the proof is
+/* SCRAM (RFC 5802, RFC 7677; with channel binding as -PLUS) as a SASL mechanism. One query at the first message; the proof is
  * checked against what the sealed state brings along, so the second step needs no database. */
 #include "sasl.h"
 
 #include "crypt/scram.h"
+#include "xep0474_downgrade.h"
 
 static const struct {
     const char *condition;
@@ -12,6 +13,7 @@ static const struct {
     [SCRAM_MALFORMED] = {"malformed-request", "This is not a SCRAM message."},
     [SCRAM_BINDING] = {"malformed-request", "Channel binding does not fit the mechanism."},
     [SCRAM_DOWNGRADED] = {"not-authorized", "The list of mechanisms was tampered with."},
+    [SCRAM_INTERCEPTED] = {"not-authorized", "Somebody stands between you and this server."},
     [SCRAM_WRONG] = {"not-authorized", ""},
 };
 
@@ -32,6 +34,7 @@ static void on_found(void *arg, enum account_status status, const struct scram_v
 {
     struct sasl_job *job = arg;
     const struct scram_mechanism *mechanism = scram_find(job->state.mechanism);
+    struct arena *arena = &job->job.arena;
     struct scram_first *first = job->own;
     struct scram_verifier verifier;
     if (status == ACCOUNT_DOWN) {
@@ -45,11 +48,39 @@ static void on_found(void *arg, enum account_status status, const struct scram_v
     }
     job->state.gs2_header = first->gs2_header;
     job->state.client_first_bare = first->bare;
-    job->state.server_first = scram_challenge(first, &verifier, NULL, &job->job.arena);
+    job->state.server_first = scram_challenge(
+        first, &verifier, NULL, xep0474_attribute(mechanism->hash, &job->state, arena), arena);
+    /* Said and chosen: from here on only the binding counts. */
+    job->state.mechanisms = job->state.binding_types = job->state.bindings = (struct wire_strs){0};
     job->state.stored_key = copy_key(job, mechanism, verifier.stored_key);
     job->state.server_key = copy_key(job, mechanism, verifier.server_key);
     crypt_wipe(&verifier, sizeof(verifier));
     sasl_challenge(job, job->state.server_first);
+}
+
+/* A client that can bind channels and was offered -PLUS has no reason to say "y" (section 6). */
+static bool is_plus_offered(const struct wire_sasl_state *state)
+{
+    for (uint32_t i = 0; i < state->mechanisms.count; i++) {
+        const struct scram_mechanism *mechanism = scram_find(state->mechanisms.items[i]);
+        if (mechanism && mechanism->binds_channel) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* 0, or -1 when the stream has no binding of that type. */
+static int choose_binding(struct wire_sasl_state *state, struct span type)
+{
+    for (uint32_t i = 0; i < state->binding_types.count && i < state->bindings.count; i++) {
+        if (span_eq(state->binding_types.items[i], type) &&
+            !span_is_empty(state->bindings.items[i])) {
+            state->binding = state->bindings.items[i];
+            return 0;
+        }
+    }
+    return -1;
 }
 
 void sasl_scram_first(struct sasl_job *job, struct span message)
@@ -57,8 +88,12 @@ void sasl_scram_first(struct sasl_job *job, struct span message)
     const struct scram_mechanism *mechanism = scram_find(job->state.mechanism);
     struct arena *arena = &job->job.arena;
     struct scram_first *first = arena_alloc(arena, sizeof(*first));
-    enum scram_problem problem =
-        scram_first_parse(mechanism, false, arena_copy(arena, message), arena, first);
+    enum scram_problem problem = scram_first_parse(mechanism, is_plus_offered(&job->state),
+                                                   arena_copy(arena, message), arena, first);
+    if (problem == SCRAM_FINE && mechanism->binds_channel &&
+        choose_binding(&job->state, first->binding_name) != 0) {
+        problem = SCRAM_BINDING;
+    }
     if (problem != SCRAM_FINE) {
         refuse(job, problem);
         return;
@@ -89,7 +124,7 @@ void sasl_scram_last(struct sasl_job *job, struct span message)
     memcpy(exchange.verifier.stored_key, job->state.stored_key.data, size);
     memcpy(exchange.verifier.server_key, job->state.server_key.data, size);
     enum scram_problem problem =
-        scram_final(mechanism, &exchange, (struct span){0}, arena_copy(&job->job.arena, message),
+        scram_final(mechanism, &exchange, job->state.binding, arena_copy(&job->job.arena, message),
                     &job->job.arena, &job->data);
     crypt_wipe(&exchange.verifier, sizeof(exchange.verifier));
     if (problem != SCRAM_FINE && problem != SCRAM_WRONG) {

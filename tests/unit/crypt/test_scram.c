@@ -42,6 +42,33 @@ static const struct conversation rfc7677 = {
     "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=",
 };
 
+/* No RFC prints one for SHA-512: computed with Python's hashlib and hmac. */
+static const struct conversation sha512 = {
+    "SCRAM-SHA-512",
+    "W22ZaJ0SNY7soEsUEjb6gQ==",
+    "n,,n=user,r=rOprNGfwEbeRWgbNEkqO",
+    "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0",
+    "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
+    "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
+    "p=gMGXRcevScNtxZ6/8lQYpGtnsNAc3mGcmNomv+xnoOMw+3R2xNJdMNnzMlTN8PPC6wdp6dybEmDYXYTxwnYPJQ==",
+    "v=ZQnYEgWQMFmmsM8aQMF0nDDCy/AgCzkwk8CmMZYcMg0vSVlKDanekLtifDSeVGT4+5ZxXnJq199RVG2rR7N7Zw==",
+};
+
+/* The same, bound to a channel. */
+#define CHANNEL "0123456789abcdef0123456789abcdef"
+
+static const struct conversation sha512_plus = {
+    "SCRAM-SHA-512-PLUS",
+    "W22ZaJ0SNY7soEsUEjb6gQ==",
+    "p=tls-exporter,,n=user,r=rOprNGfwEbeRWgbNEkqO",
+    "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0",
+    "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
+    "c=cD10bHMtZXhwb3J0ZXIsLDAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVm,"
+    "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
+    "p=nYF6dyqKugMftQQCoHB87R9uw7AH583WuYap5w83vUk3RJgbJ2rkavG5E+hwooa8VPGfHDHqbL1yAFvYnpnjSg==",
+    "v=Ldw4q4IHkJJPcqUY1aOlISrFHR0IxmLFQD91e+1HjrSD35RDW1t+YLnon5IhoZ9LcwT9E0HQ9I9IaH/PM7Guxg==",
+};
+
 static struct scram_verifier verifier_of(const struct conversation *c, const char *password)
 {
     struct scram_verifier verifier;
@@ -65,16 +92,19 @@ static enum scram_problem play(const struct conversation *c, const char *passwor
     assert_true(span_is(first.username, "user"));
     exchange.gs2_header = first.gs2_header;
     exchange.client_first_bare = first.bare;
-    exchange.server_first = scram_challenge(&first, &exchange.verifier, c->server_nonce, arena);
+    exchange.server_first =
+        scram_challenge(&first, &exchange.verifier, c->server_nonce, (struct span){0}, arena);
     assert_true(span_is(exchange.server_first, c->server_first));
-    return scram_final(mechanism, &exchange, (struct span){0}, span_cstr(final), arena, out);
+    return scram_final(mechanism, &exchange,
+                       mechanism->binds_channel ? SPAN(CHANNEL) : (struct span){0},
+                       span_cstr(final), arena, out);
 }
 
 static void the_conversations_of_the_rfcs_succeed(void **state)
 {
     (void)state;
-    const struct conversation *all[] = {&rfc5802, &rfc7677};
-    for (size_t i = 0; i < 2; i++) {
+    const struct conversation *all[] = {&rfc5802, &rfc7677, &sha512, &sha512_plus};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         struct arena arena = {0};
         struct span out = {0};
         assert_int_equal(play(all[i], "pencil", all[i]->client_final, &arena, &out), SCRAM_FINE);
@@ -129,6 +159,54 @@ static void a_final_message_that_differs_anywhere_is_refused(void **state)
         struct arena arena = {0};
         struct span out = {0};
         assert_int_equal(play(&rfc5802, "pencil", cases[i].text, &arena, &out), cases[i].problem);
+        arena_deinit(&arena);
+    }
+}
+
+static void a_client_on_another_channel_is_refused(void **state)
+{
+    (void)state;
+    static const char *const bindings[] = {
+        /* another's data, none, of another header */
+        "cD10bHMtZXhwb3J0ZXIsLDAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVn",
+        "cD10bHMtZXhwb3J0ZXIsLA==",
+        "cD10bHMtc2VydmVyLWVuZC1wb2ludCwsMDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+        "biws",
+    };
+    for (size_t i = 0; i < sizeof(bindings) / sizeof(bindings[0]); i++) {
+        struct arena arena = {0};
+        struct span out = {0};
+        struct span text =
+            arena_printf(&arena, "c=%s%s", bindings[i], strchr(sha512_plus.client_final, ','));
+        assert_int_equal(play(&sha512_plus, "pencil", text.data, &arena, &out), SCRAM_INTERCEPTED);
+        arena_deinit(&arena);
+    }
+}
+
+static void the_flag_of_the_header_goes_with_the_mechanism(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *mechanism;
+        const char *first;
+        bool plus_offered;
+        enum scram_problem problem;
+    } cases[] = {
+        {"SCRAM-SHA-1", "n,,n=user,r=abc", true, SCRAM_FINE},
+        {"SCRAM-SHA-1", "y,,n=user,r=abc", false, SCRAM_FINE},
+        {"SCRAM-SHA-1", "y,,n=user,r=abc", true, SCRAM_DOWNGRADED},
+        {"SCRAM-SHA-1", "p=tls-exporter,,n=user,r=abc", true, SCRAM_BINDING},
+        {"SCRAM-SHA-1-PLUS", "n,,n=user,r=abc", true, SCRAM_BINDING},
+        {"SCRAM-SHA-1-PLUS", "y,,n=user,r=abc", true, SCRAM_BINDING},
+        {"SCRAM-SHA-1-PLUS", "p=tls-exporter,,n=user,r=abc", true, SCRAM_FINE},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct arena arena = {0};
+        struct scram_first first;
+        assert_int_equal(scram_first_parse(scram_find(span_cstr(cases[i].mechanism)),
+                                           cases[i].plus_offered, span_cstr(cases[i].first), &arena,
+                                           &first),
+                         cases[i].problem);
         arena_deinit(&arena);
     }
 }
@@ -271,8 +349,8 @@ static void server_nonces_are_fresh(void **state)
     struct scram_verifier verifier = verifier_of(&rfc5802, "pencil");
     struct scram_first first;
     assert_int_equal(parse(rfc5802.client_first, &first, &arena), SCRAM_FINE);
-    struct span a = scram_challenge(&first, &verifier, NULL, &arena);
-    struct span b = scram_challenge(&first, &verifier, NULL, &arena);
+    struct span a = scram_challenge(&first, &verifier, NULL, (struct span){0}, &arena);
+    struct span b = scram_challenge(&first, &verifier, NULL, (struct span){0}, &arena);
     assert_false(span_eq(a, b));
     assert_true(span_find(a, ',') > 2 + first.nonce.len + 20);
     arena_deinit(&arena);
@@ -282,11 +360,11 @@ static void mechanisms_are_found_by_their_exact_names(void **state)
 {
     (void)state;
     const struct scram_mechanism *table;
-    assert_int_equal(scram_mechanisms(&table), 2);
-    assert_string_equal(table[0].name, "SCRAM-SHA-256");
+    assert_int_equal(scram_mechanisms(&table), 6);
+    assert_string_equal(table[0].name, "SCRAM-SHA-512-PLUS");
     assert_non_null(scram_find(SPAN("SCRAM-SHA-1")));
     assert_null(scram_find(SPAN("scram-sha-1")));
-    assert_null(scram_find(SPAN("SCRAM-SHA-1-PLUS")));
+    assert_null(scram_find(SPAN("SCRAM-SHA-1-plus")));
     assert_null(scram_find(SPAN("")));
 }
 
@@ -295,6 +373,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_conversations_of_the_rfcs_succeed),
         cmocka_unit_test(a_final_message_that_differs_anywhere_is_refused),
+        cmocka_unit_test(a_client_on_another_channel_is_refused),
+        cmocka_unit_test(the_flag_of_the_header_goes_with_the_mechanism),
         cmocka_unit_test(names_are_unescaped_and_identities_found),
         cmocka_unit_test(a_first_message_outside_the_grammar_is_refused),
         cmocka_unit_test(a_name_with_a_nul_and_a_nonce_too_long_are_refused),

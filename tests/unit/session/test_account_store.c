@@ -184,7 +184,44 @@ static const char *list(struct rig *rig, const char *domain, const char *after, 
     return rig->list;
 }
 
+/* Completes from `password`, as if `proven` had fitted. */
+static enum account_status complete(struct rig *rig, const char *account, const char *password,
+                                    const struct scram_verifier *proven)
+{
+    struct account_verifiers verifiers;
+    struct account_completion completion = {&verifiers, CRYPT_SHA256, proven};
+    int now = rig->answers;
+    account_verifiers_make(span_cstr(password), 4096, &verifiers);
+    account_store_complete(rig->store, span_cstr(account), &completion, on_done, rig);
+    wait_for(rig, now + 1);
+    return rig->status;
+}
+
 /* ---- the tests ---- */
+
+static void what_is_missing_is_added_while_the_password_is_the_same(void **state)
+{
+    struct rig *rig = *state;
+    struct account_verifiers old;
+    int now = rig->answers;
+    account_verifiers_make(SPAN("one"), 4096, &old);
+    assert_int_equal(old.hashes[0], CRYPT_SHA512);
+    assert_int_equal(old.hashes[1], CRYPT_SHA256);
+    old.count = 2;
+    old.hashes[0] = CRYPT_SHA1; /* its keys are never looked at */
+    account_store_add(rig->store, SPAN("old@x"), &old, on_done, rig);
+    wait_for(rig, now + 1);
+    assert_int_equal(rig->status, ACCOUNT_OK);
+    assert_int_equal(find(rig, "old@x", CRYPT_SHA512), ACCOUNT_NOT_FOUND);
+    assert_int_equal(complete(rig, "old@x", "two", &old.verifiers[0]), ACCOUNT_NOT_FOUND);
+    assert_int_equal(complete(rig, "no@x", "one", &old.verifiers[1]), ACCOUNT_NOT_FOUND);
+    assert_int_equal(find(rig, "old@x", CRYPT_SHA512), ACCOUNT_NOT_FOUND);
+    assert_int_equal(complete(rig, "old@x", "one", &old.verifiers[1]), ACCOUNT_OK);
+    assert_int_equal(find(rig, "old@x", CRYPT_SHA512), ACCOUNT_OK);
+    assert_true(scram_verifier_fits(CRYPT_SHA512, SPAN("one"), &rig->verifier));
+    assert_int_equal(find(rig, "old@x", CRYPT_SHA256), ACCOUNT_OK);
+    assert_memory_equal(rig->verifier.salt, old.verifiers[1].salt, SCRAM_SALT_SIZE);
+}
 
 static void an_account_lives_from_add_to_remove(void **state)
 {
@@ -204,7 +241,7 @@ static void an_account_lives_from_add_to_remove(void **state)
         assert_true(scram_verifier_fits((enum crypt_hash)hash, SPAN("three"), &rig->verifier));
         assert_false(scram_verifier_fits((enum crypt_hash)hash, SPAN("one"), &rig->verifier));
     }
-    assert_int_equal(find(rig, "life@x", CRYPT_SHA512), ACCOUNT_NOT_FOUND);
+    assert_int_equal(find(rig, "life@x", CRYPT_SHA512), ACCOUNT_OK);
     assert_int_equal(ask(rig, account_store_remove, "life@x"), ACCOUNT_OK);
     assert_int_equal(ask(rig, account_store_remove, "life@x"), ACCOUNT_NOT_FOUND);
     assert_int_equal(find(rig, "life@x", CRYPT_SHA256), ACCOUNT_NOT_FOUND);
@@ -288,12 +325,14 @@ int main(void)
     }
     const struct CMUnitTest tests[] = {
         SQLITE(an_account_lives_from_add_to_remove),
+        SQLITE(what_is_missing_is_added_while_the_password_is_the_same),
         SQLITE(every_hash_has_a_salt_of_its_own),
         SQLITE(lists_are_in_byte_order_and_cut),
         SQLITE(all_daemons_have_the_same_secret),
         SQLITE(the_password_is_nowhere_in_the_files),
         SQLITE(freeing_the_store_with_jobs_under_way_is_safe),
         POSTGRES(an_account_lives_from_add_to_remove),
+        POSTGRES(what_is_missing_is_added_while_the_password_is_the_same),
         POSTGRES(every_hash_has_a_salt_of_its_own),
         POSTGRES(lists_are_in_byte_order_and_cut),
         POSTGRES(all_daemons_have_the_same_secret),

@@ -31,16 +31,117 @@ static void assert_failed(const struct rig *rig, const char *condition)
     assert_string_equal(rig->account, "");
 }
 
-static void scram_lets_the_right_password_in_with_either_hash(void **state)
+static void scram_lets_the_right_password_in_with_any_hash(void **state)
 {
     struct rig *rig = *state;
-    const char *const mechanisms[] = {"SCRAM-SHA-1", "SCRAM-SHA-256"};
-    for (size_t i = 0; i < 2; i++) {
+    const char *const mechanisms[] = {"SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512"};
+    for (size_t i = 0; i < 3; i++) {
         scram_login(rig, mechanisms[i], "juliet", "wherefore art");
         assert_int_equal(rig->outcome, WIRE_SASL_SUCCESS);
         assert_string_equal(rig->account, "juliet@example.org");
         assert_true(span_has_prefix(buf_span(&rig->data), SPAN("v=")));
     }
+}
+
+/* Logs in with -PLUS; the client thinks its channel's data is `data`. */
+static void bound_login(struct rig *rig, const char *type, struct span data)
+{
+    char first[100];
+    struct buf header = {0};
+    struct buf final = {0};
+    (void)snprintf(first, sizeof(first), "p=%s,,n=juliet,r=abc", type);
+    scram_start_bound(rig, "SCRAM-SHA-1-PLUS", first);
+    if (rig->outcome != WIRE_SASL_CHALLENGE) {
+        return;
+    }
+    buf_printf(&header, "p=%s,,", type);
+    buf_append_span(&header, data);
+    buf_append_cstr(&final, "c=");
+    base64_encode(buf_span(&header), &final);
+    scram_prove(CRYPT_SHA1, "n=juliet,r=abc", "wherefore art", buf_span(&rig->data), &final);
+    scram_step(rig, buf_span(&final));
+    buf_deinit(&header);
+    buf_deinit(&final);
+}
+
+static void a_client_bound_to_this_channel_comes_in(void **state)
+{
+    struct rig *rig = *state;
+    bound_login(rig, "tls-exporter", SPAN(SCRAM_EXPORTER));
+    assert_int_equal(rig->outcome, WIRE_SASL_SUCCESS);
+    assert_string_equal(rig->account, "juliet@example.org");
+    bound_login(rig, "tls-server-end-point", SPAN(SCRAM_END_POINT));
+    assert_int_equal(rig->outcome, WIRE_SASL_SUCCESS);
+}
+
+static void a_client_bound_to_another_channel_is_refused(void **state)
+{
+    struct rig *rig = *state;
+    bound_login(rig, "tls-exporter", SPAN("what the client shares with somebody else"));
+    assert_failed(rig, "not-authorized");
+    assert_non_null(strstr(rig->text, "between"));
+    bound_login(rig, "tls-exporter", SPAN(SCRAM_END_POINT));
+    assert_failed(rig, "not-authorized");
+    bound_login(rig, "tls-exporter", (struct span){0});
+    assert_failed(rig, "not-authorized");
+    bound_login(rig, "tls-unique", SPAN(SCRAM_EXPORTER));
+    assert_failed(rig, "malformed-request");
+}
+
+static void a_list_of_mechanisms_without_plus_is_found_out(void **state)
+{
+    struct rig *rig = *state;
+    scram_start_bound(rig, "SCRAM-SHA-1", "y,,n=juliet,r=abc");
+    assert_failed(rig, "not-authorized");
+    assert_non_null(strstr(rig->text, "tampered"));
+    scram_start_bound(rig, "SCRAM-SHA-1", "n,,n=juliet,r=abc"); /* cannot bind at all */
+    assert_int_equal(rig->outcome, WIRE_SASL_CHALLENGE);
+    scram_start(rig, "SCRAM-SHA-1", "y,,n=juliet,r=abc", 17); /* nothing was offered: right */
+    assert_int_equal(rig->outcome, WIRE_SASL_CHALLENGE);
+    scram_start_bound(rig, "SCRAM-SHA-1", ""); /* the first message in the second step */
+    scram_step(rig, SPAN("y,,n=juliet,r=abc"));
+    assert_failed(rig, "not-authorized");
+}
+
+/* The lists of the example in XEP-0474, and their hash as printed there. */
+static void the_challenge_vouches_for_what_was_offered(void **state)
+{
+    struct rig *rig = *state;
+    scram_start_bound(rig, "SCRAM-SHA-1", "n,,n=juliet,r=abc");
+    assert_non_null(strstr(buf_cstr(&rig->data), ",h=G6k/rBLDqgOhRRaCuuatSDFkJ08="));
+    scram_start(rig, "SCRAM-SHA-1", "n,,n=juliet,r=abc", 17);
+    assert_null(strstr(buf_cstr(&rig->data), ",h="));
+}
+
+static void on_set(void *arg, enum account_status status)
+{
+    assert_int_equal(status, ACCOUNT_OK);
+    ((struct rig *)arg)->answers++;
+}
+
+static void an_account_from_before_a_hash_gains_it_by_plain(void **state)
+{
+    struct rig *rig = *state;
+    struct account_verifiers verifiers;
+    int now = rig->answers;
+    account_verifiers_make(SPAN("wherefore art"), 4096, &verifiers);
+    assert_int_equal(verifiers.hashes[0], CRYPT_SHA512);
+    verifiers.hashes[0] = verifiers.hashes[2];
+    verifiers.verifiers[0] = verifiers.verifiers[2];
+    verifiers.count = 2;
+    account_store_set(rig->session->accounts, SPAN("juliet@example.org"), &verifiers, on_set, rig);
+    rig_until(rig, &rig->answers, now + 1);
+    scram_login(rig, "SCRAM-SHA-512", "juliet", "wherefore art");
+    assert_failed(rig, "not-authorized");
+    scram_login(rig, "SCRAM-SHA-256", "juliet", "wherefore art");
+    assert_int_equal(rig->outcome, WIRE_SASL_SUCCESS);
+    PLAIN(rig, true, "\0juliet\0wherefore art");
+    assert_int_equal(rig->outcome, WIRE_SASL_SUCCESS);
+    for (int i = 0; i < 200 && session_pending(rig->session) > 0; i++) {
+        rig_wait_ms(rig, 20);
+    }
+    scram_login(rig, "SCRAM-SHA-512", "juliet", "wherefore art");
+    assert_int_equal(rig->outcome, WIRE_SASL_SUCCESS);
 }
 
 static void names_are_compared_as_the_profile_says(void **state)
@@ -157,6 +258,8 @@ static void what_is_no_mechanism_or_message_is_refused(void **state)
 {
     struct rig *rig = *state;
     scram_start(rig, "SCRAM-SHA-1-PLUS", "p=tls-unique,,n=juliet,r=abc", 28);
+    assert_failed(rig, "encryption-required");
+    scram_start(rig, "SCRAM-MD5", "n,,n=juliet,r=abc", 17);
     assert_failed(rig, "invalid-mechanism");
     scram_start(rig, "", "x", 1);
     assert_failed(rig, "invalid-mechanism");
@@ -262,7 +365,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(scram_lets_the_right_password_in_with_either_hash),
+        TEST(scram_lets_the_right_password_in_with_any_hash),
+        TEST(a_client_bound_to_this_channel_comes_in),
+        TEST(a_client_bound_to_another_channel_is_refused),
+        TEST(a_list_of_mechanisms_without_plus_is_found_out),
+        TEST(the_challenge_vouches_for_what_was_offered),
+        TEST(an_account_from_before_a_hash_gains_it_by_plain),
         TEST(names_are_compared_as_the_profile_says),
         TEST(a_wrong_password_and_an_unknown_user_get_the_same_answer),
         TEST(an_unknown_user_gets_the_same_salt_every_time),

@@ -273,6 +273,25 @@ static const struct stream_transport bytes_transport = {.name = "tcp",
                                                         .set_reading = transport_set_reading,
                                                         .address = transport_address};
 
+/* "tls" can bind its channel; `has_exporter` as with TLS 1.3. */
+static bool has_exporter;
+
+static size_t transport_binding(void *conn, const char *type, unsigned char *out, size_t size)
+{
+    (void)conn;
+    if (strcmp(type, "tls-exporter") == 0 && !has_exporter)
+        return 0;
+    return (size_t)snprintf((char *)out, size, "<%s>", type);
+}
+
+static const struct stream_transport bound_transport = {.name = "tls",
+                                                        .is_framed = true,
+                                                        .send = transport_send,
+                                                        .finish = transport_finish,
+                                                        .set_reading = transport_set_reading,
+                                                        .channel_binding = transport_binding,
+                                                        .address = transport_address};
+
 /* ---- fixture ---- */
 
 static struct stream_options default_options(void)
@@ -296,6 +315,7 @@ static struct stream_options default_options(void)
         .ping_timeout_ms = 30000,
         .call_deadline_ms = 10000,
         .max_backlog_bytes = 2000,
+        .scram_sha512 = true,
     };
 }
 

@@ -152,6 +152,64 @@ static void test_refused_mechanisms(void **state)
     fixture_down();
 }
 
+static void test_channel_binding_is_offered_where_there_is_one(void **state)
+{
+    (void)state;
+    fixture_up(NULL);
+    struct fake_conn conn = {0};
+    has_exporter = true;
+    conn.stream = stream_new(host, &bound_transport, &conn, true);
+    say(&conn, OPEN);
+    assert_said(&conn, "<sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'>"
+                       "<channel-binding type='tls-exporter'/>"
+                       "<channel-binding type='tls-server-end-point'/></sasl-channel-binding>"
+                       "<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>"
+                       "<mechanism>SCRAM-SHA-512-PLUS</mechanism>"
+                       "<mechanism>SCRAM-SHA-256-PLUS</mechanism>"
+                       "<mechanism>SCRAM-SHA-1-PLUS</mechanism>"
+                       "<mechanism>SCRAM-SHA-512</mechanism>"
+                       "<mechanism>SCRAM-SHA-256</mechanism>");
+    has_exporter = false; /* what it says to session is what is true now */
+    say(&conn, AUTH("'SCRAM-SHA-256-PLUS'>biws</auth>"));
+    const struct wire_sasl_start *start = &open_call(WIRE_ID_sasl_start)->msg.u.sasl_start;
+    assert_int_equal(start->mechanisms.count, 7);
+    assert_true(span_is(start->mechanisms.items[0], "SCRAM-SHA-512-PLUS"));
+    assert_int_equal(start->binding_types.count, 1);
+    assert_int_equal(start->bindings.count, 1);
+    assert_true(span_is(start->binding_types.items[0], "tls-server-end-point"));
+    assert_true(span_is(start->bindings.items[0], "<tls-server-end-point>"));
+    answer_sasl(WIRE_ID_sasl_start, WIRE_SASL_FAILURE, "not-authorized");
+    stream_closed(conn.stream);
+    buf_deinit(&conn.out);
+    fixture_down();
+}
+
+static void test_no_binding_no_plus(void **state)
+{
+    (void)state;
+    struct stream_options options = default_options();
+    fixture_up(&options);
+    struct fake_conn *conn = conn_new(&framed);
+    say(conn, OPEN);
+    assert_said(conn, "<mechanism>SCRAM-SHA-512</mechanism>");
+    assert_false(said(conn, "-PLUS"));
+    assert_false(said(conn, "sasl-channel-binding"));
+    say(conn, AUTH("'SCRAM-SHA-256-PLUS'>biws</auth>"));
+    assert_said(conn, "<invalid-mechanism/>");
+    conn_free(conn);
+    options.scram_sha512 = false;
+    options.loop = loop;
+    stream_host_reload(host, &options);
+    conn = conn_new(&framed);
+    say(conn, OPEN);
+    assert_false(said(conn, "SHA-512"));
+    say(conn, AUTH("'SCRAM-SHA-512'>biws</auth>"));
+    assert_said(conn, "<invalid-mechanism/>");
+    assert_false(has_open_call());
+    conn_free(conn);
+    fixture_down();
+}
+
 static void test_too_many_failures_end_the_stream(void **state)
 {
     (void)state;
@@ -427,6 +485,8 @@ int main(void)
         cmocka_unit_test(test_scram_conversation_is_carried_to_session),
         cmocka_unit_test(test_initial_response_may_be_missing_or_empty),
         cmocka_unit_test(test_refused_mechanisms),
+        cmocka_unit_test(test_channel_binding_is_offered_where_there_is_one),
+        cmocka_unit_test(test_no_binding_no_plus),
         cmocka_unit_test(test_too_many_failures_end_the_stream),
         cmocka_unit_test(test_no_session_daemon_is_a_temporary_failure),
         cmocka_unit_test(test_bind_asks_session_and_answers),

@@ -1,0 +1,92 @@
+/* What a stream offers to log in with: SASL mechanisms (RFC 6120 section 6.3.3) and the types of
+ * channel binding (XEP-0440). -PLUS is offered only where the transport can bind the channel. */
+#include "stream/offer_internal.h"
+
+enum mechanism_flag {
+    NEEDS_SECURE = 1,  /* the password itself travels */
+    NEEDS_CHANNEL = 2, /* binds the channel */
+    NEEDS_SHA512 = 4,  /* stream.scram_sha512 */
+};
+
+struct stream_mechanism {
+    const char *name;
+    unsigned flags;
+};
+
+/* Strongest first. */
+static const struct stream_mechanism mechanisms[] = {
+    {"SCRAM-SHA-512-PLUS", NEEDS_CHANNEL | NEEDS_SHA512},
+    {"SCRAM-SHA-256-PLUS", NEEDS_CHANNEL},
+    {"SCRAM-SHA-1-PLUS", NEEDS_CHANNEL},
+    {"SCRAM-SHA-512", NEEDS_SHA512},
+    {"SCRAM-SHA-256", 0},
+    {"SCRAM-SHA-1", 0},
+    {"PLAIN", NEEDS_SECURE},
+};
+
+#define MECHANISM_COUNT (sizeof(mechanisms) / sizeof(mechanisms[0]))
+
+_Static_assert(MECHANISM_COUNT <= STREAM_MECHANISMS_MAX, "an offer holds every mechanism");
+
+/* The stronger one first: a certificate's key can be stolen, a connection's secret hardly. */
+static const char *const channel_types[STREAM_CHANNEL_TYPES] = {
+    "tls-exporter",         /* RFC 9266 */
+    "tls-server-end-point", /* RFC 5929 section 4 */
+};
+
+const struct stream_mechanism *stream_mechanism_find(struct span name)
+{
+    for (size_t i = 0; i < MECHANISM_COUNT; i++)
+        if (span_is(name, mechanisms[i].name))
+            return &mechanisms[i];
+    return NULL;
+}
+
+const char *stream_mechanism_name(const struct stream_mechanism *mechanism)
+{
+    return mechanism->name;
+}
+
+static bool has_security(const struct stream *stream, const struct stream_mechanism *mechanism)
+{
+    return !(mechanism->flags & NEEDS_SECURE) || stream->is_secure ||
+           stream->host->options.plain_without_tls;
+}
+
+static void load_channel(const struct stream *stream, struct stream_offer *offer)
+{
+    for (size_t i = 0; i < STREAM_CHANNEL_TYPES && stream->transport->channel_binding; i++) {
+        uint32_t at = offer->type_count;
+        size_t len = stream->transport->channel_binding(stream->conn, channel_types[i],
+                                                        offer->bytes[at], STREAM_CHANNEL_BYTES);
+        if (len == 0)
+            continue;
+        offer->types[at] = span_cstr(channel_types[i]);
+        offer->bindings[at] = span_of((const char *)offer->bytes[at], len);
+        offer->type_count++;
+    }
+}
+
+void stream_offer_load(const struct stream *stream, struct stream_offer *offer_out)
+{
+    *offer_out = (struct stream_offer){0};
+    load_channel(stream, offer_out);
+    unsigned missing = (offer_out->type_count > 0 ? 0u : NEEDS_CHANNEL) |
+                       (stream->host->options.scram_sha512 ? 0u : NEEDS_SHA512);
+    for (size_t i = 0; i < MECHANISM_COUNT; i++)
+        if (!(mechanisms[i].flags & missing) && has_security(stream, &mechanisms[i]))
+            offer_out->mechanisms[offer_out->mechanism_count++] = span_cstr(mechanisms[i].name);
+}
+
+const char *stream_mechanism_problem(const struct stream *stream,
+                                     const struct stream_mechanism *mechanism)
+{
+    struct stream_offer offer;
+    if (stream_awaits_tls(stream) || !has_security(stream, mechanism))
+        return "encryption-required";
+    stream_offer_load(stream, &offer);
+    for (uint32_t i = 0; i < offer.mechanism_count; i++)
+        if (span_is(offer.mechanisms[i], mechanism->name))
+            return NULL;
+    return "invalid-mechanism";
+}

@@ -1,0 +1,30 @@
+/* What a stream offers to log in with. Inside stream only. */
+#ifndef JACKDAW_STREAM_OFFER_INTERNAL_H
+#define JACKDAW_STREAM_OFFER_INTERNAL_H
+
+#include "stream/stream_internal.h"
+
+#define STREAM_MECHANISMS_MAX 8
+#define STREAM_CHANNEL_TYPES  2
+#define STREAM_CHANNEL_BYTES  64
+
+struct stream_offer {
+    uint32_t mechanism_count;
+    uint32_t type_count; /* channel bindings */
+    struct span mechanisms[STREAM_MECHANISMS_MAX];
+    struct span types[STREAM_CHANNEL_TYPES];
+    struct span bindings[STREAM_CHANNEL_TYPES]; /* each type's data, in `bytes` */
+    unsigned char bytes[STREAM_CHANNEL_TYPES][STREAM_CHANNEL_BYTES];
+};
+
+/* What the stream offers now. It must not be copied: it points into itself. */
+void stream_offer_load(const struct stream *stream, struct stream_offer *offer_out);
+
+struct stream_mechanism;
+const struct stream_mechanism *stream_mechanism_find(struct span name);
+const char *stream_mechanism_name(const struct stream_mechanism *mechanism);
+/* NULL when it is offered, else the SASL condition to refuse it with. */
+const char *stream_mechanism_problem(const struct stream *stream,
+                                     const struct stream_mechanism *mechanism);
+
+#endif
