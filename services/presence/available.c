@@ -5,11 +5,14 @@
 #include "jid/jid.h"
 #include "presence.h"
 #include "states.h"
+#include "xep0153_avatar.h"
 #include "xml/ns.h"
 
 struct available {
     struct state state;
     struct roster contacts;
+    struct avatar avatar;
+    struct stanza shown;           /* what others get */
     struct state_session *session; /* the one that sent it */
     uint32_t priority_plus_128;
     bool is_initial;
@@ -109,12 +112,10 @@ static void probe_foreign(struct job *job, const struct available *work)
 static void deliver(struct job *job)
 {
     struct available *work = job->data;
-    struct stanza stanza = job->request->stanza;
-    stanza.from = work->session->jid;
     if (work->must_tell) {
         broadcast_notice(job, work->session);
     }
-    broadcast_send(job, &stanza, &work->contacts, &work->state);
+    broadcast_send(job, &work->shown, &work->contacts, &work->state);
     if (work->is_initial) {
         show_others(job, work);
         probe_foreign(job, work);
@@ -142,7 +143,6 @@ static void store(struct job *job)
     struct available *work = job->data;
     struct state_session *session = state_find(&work->state, job->request->origin_sid);
     struct buf bytes = {0};
-    struct stanza stanza = job->request->stanza;
     if (!session) {
         job_finish(job); /* ended in the meantime */
         return;
@@ -151,8 +151,10 @@ static void store(struct job *job)
     /* Begun again after a crash it is initial still. */
     work->is_initial = !state_is_available(session) || session->changed_n == job->request->origin_n;
     work->must_tell = work->is_initial || session->priority_plus_128 != work->priority_plus_128;
-    stanza.from = session->jid;
-    stanza_encode(&stanza, &bytes);
+    work->shown = job->request->stanza;
+    work->shown.from = session->jid;
+    avatar_add(job, &work->avatar, &work->shown);
+    stanza_encode(&work->shown, &bytes);
     session->stanza = arena_copy(job->arena, buf_span(&bytes));
     buf_deinit(&bytes);
     session->flags |= WIRE_PRESENCE_AVAILABLE;
@@ -177,6 +179,7 @@ static void run(struct job *job)
     work->priority_plus_128 = (uint32_t)priority;
     state_read(job, job->account, &work->state);
     roster_contacts(job, &work->contacts);
+    avatar_read(job, &work->avatar);
     job_go(job, store);
 }
 

@@ -44,13 +44,3 @@ void ask_failed(struct ask *ask, enum sql_status status)
         ask_error(ask, "internal-server-error", NULL);
     }
 }
-
-void ask_stored(void *arg, const struct sql_result *result)
-{
-    struct ask *ask = arg;
-    if (sql_status(result) == SQL_OK) {
-        ask_result(ask, (struct span){0});
-    } else {
-        ask_failed(ask, sql_status(result));
-    }
-}

@@ -15,9 +15,7 @@ struct ask *ask_new(struct pubsub *pubsub, struct service_request *request);
 /* Each answers the request; `ask` is gone afterwards. */
 void ask_result(struct ask *ask, struct span payload);
 void ask_error(struct ask *ask, const char *condition, const char *text);
-/* The database said no: `status` is not SQL_OK. */
+/* The database said no: `status` is not SQL_OK. Redis away is SQL_DOWN too. */
 void ask_failed(struct ask *ask, enum sql_status status);
-/* For statements that only store: answers an empty result, or ask_failed. `arg` is a struct ask. */
-void ask_stored(void *arg, const struct sql_result *result);
 
 #endif

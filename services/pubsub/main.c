@@ -5,7 +5,7 @@
  *
  * DESCRIPTION
  *     Owns the data that clients store for their accounts: vcard-temp (XEP-0054) and private XML
- *     (XEP-0049). Dials every router; any number may run, and each account is served by whichever
+ *     (XEP-0049). Presence learns from it which photo is in a vCard (XEP-0153). Dials every router; any number may run, and each account is served by whichever
  *     instance the routers choose for it.
  *
  * MESSAGES
@@ -13,14 +13,16 @@
  *     answers. Hears `account_removed`: forgets what the account had stored.
  *
  * STATE
- *     SQL: the tables vcard, private_xml. In memory only requests under way.
+ *     SQL: the tables vcard, private_xml. Redis: the hash of the photo in a vCard (jd:v:*). In
+ *     memory only requests under way.
  *
  * CONFIGURATION
- *     Section pubsub, cluster, bus, sql, log, health. SIGHUP reads it again; limits apply at once,
+ *     Section pubsub, cluster, bus, redis, sql, log, health. SIGHUP reads it again; limits apply at once,
  *     addresses stay.
  *
  * FAILURE
- *     The database away: requests wait for it up to pubsub.retry_for, then get resource-constraint.
+ *     The database away: requests wait for it up to pubsub.retry_for, then get resource-constraint;
+ *     so does who stores a vCard while Redis is away, at once.
  *     Killed: routers give its requests to another instance, which carries them out as if for the
  *     first time; storing the same again changes nothing.
  */

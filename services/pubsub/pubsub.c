@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "redis/keys.h"
 #include "store.h"
 #include "xml/ns.h"
 
@@ -45,7 +46,7 @@ void pubsub_reload(void *ctx)
     };
 }
 
-static int open_store(struct pubsub *pubsub)
+static int open_stores(struct pubsub *pubsub)
 {
     char error[256];
     const struct daemon *d = pubsub->daemon;
@@ -58,6 +59,11 @@ static int open_store(struct pubsub *pubsub)
         .workers = (uint32_t)conf_u64(d->conf, CONF_pubsub_sql_workers),
         .wait_ms = (uint32_t)conf_u64(d->conf, CONF_pubsub_retry_for),
     };
+    pubsub->redis = redis_new(d->loop, conf_str(d->conf, CONF_redis_url), error, sizeof(error));
+    if (!pubsub->redis) {
+        LOG_ERROR("bad_address", "option=redis.url reason=%s", error);
+        return -1;
+    }
     pubsub->sql = sql_new(&options, error, sizeof(error));
     if (!pubsub->sql) {
         LOG_ERROR("bad_address", "option=sql.url reason=%s", error);
@@ -74,7 +80,7 @@ int pubsub_open(struct daemon *d, void **ctx_out)
     pubsub->daemon = d;
     pubsub->service = service_new(&options);
     pubsub_reload(pubsub);
-    if (open_store(pubsub) != 0) {
+    if (open_stores(pubsub) != 0) {
         pubsub_close(pubsub);
         return -1;
     }
@@ -85,7 +91,9 @@ int pubsub_open(struct daemon *d, void **ctx_out)
 bool pubsub_is_ready(void *ctx, struct buf *why)
 {
     const struct pubsub *pubsub = ctx;
-    if (!sql_is_ready(pubsub->sql)) {
+    if (!redis_is_up(pubsub->redis)) {
+        buf_append_cstr(why, "redis is away");
+    } else if (!sql_is_ready(pubsub->sql)) {
         buf_append_cstr(why, "the database is away");
     } else if (!bus_has_peer(pubsub->daemon->bus, "router")) {
         buf_append_cstr(why, "no router");
@@ -106,10 +114,13 @@ void pubsub_drain(void *ctx, daemon_done_fn *done, void *arg)
     pubsub->drained_arg = arg;
 }
 
-/* The workers of the database look at requests: they end first. */
+/* Answers of Redis come from within redis_free, those of SQL never after sql_free, whose workers
+ * look at requests: these go last. */
 void pubsub_close(void *ctx)
 {
     struct pubsub *pubsub = ctx;
+    pubsub->drained = NULL;
+    redis_free(pubsub->redis);
     sql_free(pubsub->sql);
     service_free(pubsub->service);
     mem_free(pubsub);
@@ -132,10 +143,19 @@ void pubsub_peer_down(void *ctx, struct bus_peer *peer)
 }
 
 /* Every instance hears it and does this; the second one finds nothing. */
+static void forget(struct pubsub *pubsub, struct span account)
+{
+    struct arena arena = {0};
+    store_forget(pubsub->sql, account);
+    redis_call(pubsub->redis, NULL, NULL, SPAN("DEL"),
+               redis_key(REDIS_KEY_avatar, account, (struct span){0}, &arena));
+    arena_deinit(&arena);
+}
+
 void pubsub_notice(void *ctx, const struct wire_msg *msg)
 {
     struct pubsub *pubsub = ctx;
     if (msg->id == WIRE_ID_account_removed) {
-        store_forget(pubsub->sql, msg->u.account_removed.account);
+        forget(pubsub, msg->u.account_removed.account);
     }
 }

@@ -8,6 +8,7 @@
 #define JACKDAW_PUBSUB_PUBSUB_H
 
 #include "daemon/daemon.h"
+#include "redis/redis.h"
 #include "service/service.h"
 #include "sql/sql.h"
 
@@ -19,6 +20,7 @@ struct pubsub_limits {
 
 struct pubsub {
     struct daemon *daemon;
+    struct redis *redis;
     struct sql *sql;
     struct service *service;
     struct pubsub_limits limits;

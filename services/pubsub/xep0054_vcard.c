@@ -7,7 +7,9 @@
 #include "base/buf.h"
 #include "conf/conf.h"
 #include "metric/metric.h"
+#include "redis/keys.h"
 #include "store.h"
+#include "xep0153_photo.h"
 #include "xml/ns.h"
 
 static void on_vcard(void *arg, const struct sql_result *result)
@@ -31,6 +33,31 @@ void xep0054_get(void *ctx, struct service_request *request)
               on_vcard, ask_new(pubsub, request));
 }
 
+static void on_photo_known(void *arg, const struct redis_reply *reply)
+{
+    struct ask *ask = arg;
+    if (redis_failed(reply)) {
+        ask_failed(ask, SQL_DOWN);
+    } else {
+        ask_result(ask, (struct span){0});
+    }
+}
+
+/* XEP-0153: presence that is sent from now on names the photo. */
+static void on_stored(void *arg, const struct sql_result *result)
+{
+    struct ask *ask = arg;
+    struct service_request *request = ask->request;
+    struct arena *arena = &request->arena;
+    if (sql_status(result) != SQL_OK) {
+        ask_failed(ask, sql_status(result));
+        return;
+    }
+    redis_call(ask->pubsub->redis, on_photo_known, ask, SPAN("SET"),
+               redis_key(REDIS_KEY_avatar, request->account, (struct span){0}, arena),
+               xep0153_hash(stanza_child_bytes(&request->stanza, request->child), arena));
+}
+
 void xep0054_set(void *ctx, struct service_request *request)
 {
     struct pubsub *pubsub = ctx;
@@ -45,7 +72,7 @@ void xep0054_set(void *ctx, struct service_request *request)
               &SQL("INSERT INTO vcard (account, xml) VALUES ($1, $2) "
                    "ON CONFLICT (account) DO UPDATE SET xml = excluded.xml",
                    sql_text(request->account), sql_text(xml)),
-              ask_stored, ask_new(pubsub, request));
+              on_stored, ask_new(pubsub, request));
 }
 
 static void write_text(const char *element, const char *text, struct buf *out)

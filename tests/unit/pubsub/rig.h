@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "../registry/private_redis.h"
 #include "../service/fake_bus.h"
 #include "base/clock.h"
 #include "conf/conf.h"
@@ -22,6 +23,7 @@
 #include "xml/parser.h"
 
 struct rig {
+    struct private_redis server;
     struct loop *loop;
     struct loop_timer tick;
     struct conf *conf;
@@ -61,7 +63,8 @@ static inline void rig_settle(struct rig *rig)
         while (rig->routed < fake.sent_count) {
             rig_note(rig, rig->routed++);
         }
-    } while (rig->pubsub->asks > 0 || sql_pending(rig->pubsub->sql) > 0);
+    } while (rig->pubsub->asks > 0 || sql_pending(rig->pubsub->sql) > 0 ||
+             redis_pending(rig->pubsub->redis) > 0);
 }
 
 /* `from`, a full JID, sends an iq; nothing is waited for. */
@@ -141,9 +144,12 @@ static inline void rig_start_on(struct rig *rig, const char *sql_url)
     struct buf error = {0};
     memset(rig, 0, sizeof(*rig));
     memset(&fake, 0, sizeof(fake));
+    (void)signal(SIGPIPE, SIG_IGN);
+    private_redis_start(&rig->server);
     (void)snprintf(rig->dir, sizeof(rig->dir), "/tmp/jackdaw-pubsub-XXXXXX");
     assert_non_null(mkdtemp(rig->dir));
     (void)snprintf(url, sizeof(url), "sqlite:%s", rig->dir);
+    setenv("JACKDAW_REDIS_URL", rig->server.url, 1);
     setenv("JACKDAW_SQL_URL", sql_url ? sql_url : url, 1);
     setenv("JACKDAW_PUBSUB_MAX_VCARD", "2048", 1);
     setenv("JACKDAW_PUBSUB_MAX_PRIVATE", "1024", 1);
@@ -170,6 +176,7 @@ static inline void rig_stop(struct rig *rig)
     loop_timer_stop(&rig->tick);
     loop_free(rig->loop);
     buf_deinit(&rig->said);
+    private_redis_stop(&rig->server);
     (void)snprintf(command, sizeof(command), "rm -rf '%s'", rig->dir);
     assert_int_equal(system(command), 0);
 }

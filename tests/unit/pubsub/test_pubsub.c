@@ -1,8 +1,9 @@
 /* vCards and private XML, on SQLite and on a private PostgreSQL: limits, order, what a removed
- * account leaves, and what is answered while the database is away. */
+ * account leaves, and what is answered while Redis or the database is away. */
 #include "rig.h"
 
 #include "../sql/private_postgres.h"
+#include "redis/keys.h"
 
 #define ROMEO  "romeo@localhost/orchard"
 #define JULIET "juliet@localhost/balcony"
@@ -206,6 +207,62 @@ static void a_removed_account_leaves_nothing_behind(void **state)
     rig_expect(&rig, "<FN>J</FN>");
 }
 
+/* What presence reads of romeo, "none" when there is nothing. */
+static void note_photo(void *arg, const struct redis_reply *reply)
+{
+    struct buf *said = arg;
+    struct span hash = redis_type(reply) == REDIS_NIL ? SPAN("none") : redis_text(reply);
+    buf_printf(said, "photo '%.*s'", SPAN_ARG(hash));
+}
+
+static void expect_photo(const char *wanted)
+{
+    struct arena arena = {0};
+    buf_reset(&rig.said);
+    redis_call(rig.pubsub->redis, note_photo, &rig.said, SPAN("GET"),
+               redis_key(REDIS_KEY_avatar, SPAN("romeo@localhost"), (struct span){0}, &arena));
+    arena_deinit(&arena);
+    rig_settle(&rig);
+    rig_expect(&rig, wanted);
+}
+
+static void presence_learns_of_the_photo(void **state)
+{
+    struct wire_msg msg = {.id = WIRE_ID_account_removed};
+    (void)state;
+    expect_photo("photo 'none'");
+    rig_does(&rig, ROMEO, VCARD("set", "<FN>R</FN>"));
+    expect_photo("photo ''");
+    rig_does(
+        &rig, ROMEO,
+        VCARD("set", "<PHOTO><TYPE>image/png</TYPE><BINVAL>\n aGVs\r\n\tbG8= \n</BINVAL></PHOTO>"));
+    expect_photo("photo 'aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d'");
+    rig_does(&rig, ROMEO, VCARD("set", "<PHOTO><BINVAL>no base64!</BINVAL></PHOTO>"));
+    rig_expect(&rig, "type=\"result\"");
+    expect_photo("photo ''");
+    msg.u.account_removed.account = SPAN("romeo@localhost");
+    pubsub_notice(rig.pubsub, &msg);
+    rig_settle(&rig);
+    expect_photo("photo 'none'");
+}
+
+static void without_redis_no_vcard_is_said_to_be_stored(void **state)
+{
+    (void)state;
+    private_redis_kill(&rig.server);
+    rig_does(&rig, ROMEO, VCARD("set", "<FN>R</FN>"));
+    rig_expect(&rig, "<error type=\"wait\"><resource-constraint");
+    rig_does(&rig, ROMEO, PRIVATE("set", "<a xmlns='x'>1</a>"));
+    rig_expect(&rig, "type=\"result\"");
+    private_redis_spawn(&rig.server);
+    uint64_t deadline = clock_mono_ms() + 20000;
+    do {
+        assert_true(clock_mono_ms() < deadline);
+        rig_does(&rig, ROMEO, VCARD("set", "<FN>R</FN>"));
+    } while (strstr(buf_cstr(&rig.said), "resource-constraint"));
+    expect_photo("photo ''");
+}
+
 static void count_call(void *arg)
 {
     ++*(int *)arg;
@@ -282,6 +339,8 @@ int main(void)
         RIG_TEST(an_account_keeps_so_many_elements),
         RIG_TEST(an_account_is_served_in_order),
         RIG_TEST(a_removed_account_leaves_nothing_behind),
+        RIG_TEST(presence_learns_of_the_photo),
+        RIG_TEST(without_redis_no_vcard_is_said_to_be_stored),
         RIG_TEST(what_is_under_way_ends_before_the_daemon),
     };
     const struct CMUnitTest outage[] = {RIG_TEST(without_the_database_requests_are_told_to_wait)};
