@@ -71,33 +71,41 @@ void stanza_make_result(const struct stanza *request, struct span payload, struc
     }
 }
 
-static void write_error(const char *condition, const char *text, struct buf *out)
+static void write_error(const struct stanza_error *error, struct buf *out)
 {
     buf_printf(out, "<error type=\"%s\"><%s xmlns=\"" NS_STANZA_ERRORS "\"/>",
-               type_of_condition(condition), condition);
-    if (text) {
+               error->type ? error->type : type_of_condition(error->condition), error->condition);
+    if (error->text) {
         buf_append_cstr(out, "<text xmlns=\"" NS_STANZA_ERRORS "\" xml:lang=\"en\">");
-        xml_escape(span_cstr(text), out);
+        xml_escape(span_cstr(error->text), out);
         buf_append_cstr(out, "</text>");
     }
+    buf_append_cstr(out, error->detail ? error->detail : "");
     buf_append_cstr(out, "</error>");
 }
 
-void stanza_make_error(const struct stanza *request, const char *condition, const char *text,
-                       struct arena *arena, struct stanza *reply_out)
+void stanza_make_error_of(const struct stanza *request, const struct stanza_error *error,
+                          struct arena *arena, struct stanza *reply_out)
 {
-    struct buf error = {0};
-    write_error(condition, text, &error);
+    struct buf bytes = {0};
+    write_error(error, &bytes);
     *reply_out = (struct stanza){
         .kind = request->kind,
         .type = STANZA_ERROR,
         .from = request->to,
         .to = request->from,
         .id = request->id,
-        .payload = arena_copy(arena, buf_span(&error)),
+        .payload = arena_copy(arena, buf_span(&bytes)),
     };
     index_single(reply_out, SPAN(NS_CLIENT), SPAN("error"), arena);
-    buf_deinit(&error);
+    buf_deinit(&bytes);
+}
+
+void stanza_make_error(const struct stanza *request, const char *condition, const char *text,
+                       struct arena *arena, struct stanza *reply_out)
+{
+    const struct stanza_error error = {.condition = condition, .text = text};
+    stanza_make_error_of(request, &error, arena, reply_out);
 }
 
 bool stanza_may_bounce(const struct stanza *stanza)

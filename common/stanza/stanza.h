@@ -92,6 +92,15 @@ void stanza_make_result(const struct stanza *request, struct span payload, struc
  * table; `text` may be NULL. */
 void stanza_make_error(const struct stanza *request, const char *condition, const char *text,
                        struct arena *arena, struct stanza *reply_out);
+/* The same in all detail. Static strings; what is NULL is left out. */
+struct stanza_error {
+    const char *condition;
+    const char *type; /* NULL: the table's */
+    const char *text;
+    const char *detail; /* application-specific condition (section 8.3.4), canonical XML */
+};
+void stanza_make_error_of(const struct stanza *request, const struct stanza_error *error,
+                          struct arena *arena, struct stanza *reply_out);
 /* False for what must never be answered with an error: errors, iq results, presence but directed.
  */
 bool stanza_may_bounce(const struct stanza *stanza);

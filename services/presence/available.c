@@ -1,5 +1,6 @@
 /* Presence without `to`: initial presence and what follows (RFC 6121 sections 4.2 and 4.4). */
 #include "base/buf.h"
+#include "block_store.h"
 #include "broadcast.h"
 #include "bus/wire.h"
 #include "jid/jid.h"
@@ -163,6 +164,7 @@ static void store(struct job *job)
     state_write(job, &work->state, session);
     if (work->is_initial) {
         read_contacts(job, work);
+        block_refresh(job);
     }
     job_go(job, deliver);
 }

@@ -7,17 +7,19 @@
  *     Owns what RFC 6121 says about rosters (section 2), subscriptions (section 3, Appendix A) and
  *     presence (section 4): roster get, set, push and versioning, the subscription state machine
  *     with pre-approval, initial and later presence, probes, directed presence and its clean-up,
- *     and last activity of accounts (XEP-0012). Dials every router; any number may run, and each
+ *     last activity of accounts (XEP-0012), and block lists (XEP-0191; routers act on them). Dials every router; any number may run, and each
  *     account is served by whichever instance the routers choose for it.
  *
  * MESSAGES
  *     Takes `handle` items: presence of and for accounts, and iqs in jabber:iq:roster and
- *     jabber:iq:last. Sends `forward` items, publishes `presence_changed`. Hears `account_removed`:
+ *     jabber:iq:last and urn:xmpp:blocking. Sends `forward` and `forget_blocks` items, publishes
+ *     `presence_changed` and `block_changed`. Hears `account_removed`:
  *     cancels that account's subscriptions and forgets its roster.
  *
  * STATE
- *     SQL: the tables roster_version, roster_item, last_activity. Redis: presence of sessions
- *     (jd:p:*) and whom they sent directed presence (jd:d:*). In memory only requests under way.
+ *     SQL: the tables roster_version, roster_item, last_activity, blocked, block_change. Redis:
+ *     presence of sessions (jd:p:*), whom they sent directed presence (jd:d:*), copies of block
+ *     lists for routers (jd:b:*). In memory only requests under way.
  *
  * CONFIGURATION
  *     Section presence, cluster, bus, redis, sql, log, health. SIGHUP reads it again; limits apply

@@ -15,11 +15,21 @@ static const struct service_handler handlers[] = {
     {NS_ROSTER, "query", SERVICE_SET, SERVICE_OWN, NULL, roster_set},
     {NS_LAST, "query", SERVICE_GET, SERVICE_ACCOUNT, NS_LAST, xep0012_last},
     {NS_DISCO_INFO, "query", SERVICE_GET, SERVICE_ACCOUNT, NULL, xep0030_account},
+    {NS_BLOCKING, "blocklist", SERVICE_GET, SERVICE_OWN, NULL, xep0191_get},
+    {NS_BLOCKING, "block", SERVICE_SET, SERVICE_OWN, NULL, xep0191_set},
+    {NS_BLOCKING, "unblock", SERVICE_SET, SERVICE_OWN, NULL, xep0191_set},
+};
+
+/* XEP-0191 section 3.1: the server is asked for it, though accounts answer. */
+static const struct service_feature features[] = {
+    {.feature = NS_BLOCKING, .scopes = SERVICE_SERVER},
 };
 
 const struct service_table presence_table = {
     .handlers = handlers,
     .handler_count = sizeof(handlers) / sizeof(handlers[0]),
+    .features = features,
+    .feature_count = sizeof(features) / sizeof(features[0]),
     .presence = presence_stanza,
 };
 
@@ -81,6 +91,7 @@ void presence_reload(void *ctx)
         .max_groups = (uint32_t)conf_u64(conf, CONF_presence_max_groups),
         .max_name = (uint32_t)conf_u64(conf, CONF_presence_max_name),
         .max_requests = (uint32_t)conf_u64(conf, CONF_presence_max_requests),
+        .max_blocked = (uint32_t)conf_u64(conf, CONF_presence_max_blocked),
         .max_request = (uint32_t)conf_u64(conf, CONF_presence_max_request),
         .retry_for_ms = (uint32_t)conf_u64(conf, CONF_presence_retry_for),
     };

@@ -5,8 +5,8 @@
  * instance can take the next one; while requests for one account are at work they wait for each
  * other (job.h).
  *
- * Each request runs through the same phases: VALIDATE (is it well-formed and allowed), BLOCK
- * (nothing yet: the blocking list belongs here), GATHER (read roster and state, side by side),
+ * Each request runs through the same phases: VALIDATE (is it well-formed and allowed; what is
+ * blocked does not come here, that is the routers' phase BLOCK), GATHER (read roster and state, side by side),
  * STORE (SQL and Redis), PUSH (roster pushes), DELIVER (stanzas to contacts and own resources).
  */
 #ifndef JACKDAW_PRESENCE_PRESENCE_H
@@ -24,6 +24,7 @@ struct presence_limits {
     uint32_t max_groups;   /* of an item */
     uint32_t max_name;     /* bytes of a name or a group */
     uint32_t max_requests; /* unanswered subscription requests of an account */
+    uint32_t max_blocked;  /* JIDs in a block list */
     uint32_t max_request;  /* bytes of one that is kept whole; else only its header */
     uint32_t retry_for_ms; /* how long work waits for Redis or the database */
 };
@@ -69,6 +70,8 @@ service_handler_fn probe_out;        /* probe.c */
 service_handler_fn probe_in;         /* probe.c */
 service_handler_fn xep0012_last;     /* xep0012_last.c */
 service_handler_fn xep0030_account;  /* xep0030_account.c */
+service_handler_fn xep0191_get;      /* xep0191_blocking.c: <blocklist/> */
+service_handler_fn xep0191_set;      /* xep0191_blocking.c: <block/>, <unblock/> */
 /* removal.c: the account is gone. */
 void removal_start(struct presence *presence, struct span account);
 

@@ -3,6 +3,7 @@
  * Every presence daemon hears the notice and does this; the second one finds nothing, or says what
  * the contacts have heard already, which the state machine ignores.
  */
+#include "block_store.h"
 #include "contact.h"
 #include "presence.h"
 #include "roster_store.h"
@@ -32,6 +33,7 @@ static void cancel(struct job *job)
         contact_cancel(job, &removal->state, item->state, item->jid);
     }
     roster_forget(job);
+    block_forget(job);
     job_go(job, done);
 }
 

@@ -20,6 +20,10 @@ const struct sql_migration roster_migrations[] = {
         "  request @BLOB@, PRIMARY KEY (account, jid));"
         "CREATE TABLE last_activity ("
         "  account @TEXT@ PRIMARY KEY, left_ms BIGINT NOT NULL, status @TEXT@ NOT NULL)"},
+    {2, "CREATE TABLE blocked (account @TEXT@ NOT NULL, jid @TEXT@ NOT NULL,"
+        "  is_blocked BIGINT NOT NULL, PRIMARY KEY (account, jid));"
+        "CREATE TABLE block_change (account @TEXT@ PRIMARY KEY, origin_sid BIGINT NOT NULL,"
+        "  origin_n BIGINT NOT NULL)"}, /* block_store.c */
 };
 const size_t roster_migration_count = sizeof(roster_migrations) / sizeof(roster_migrations[0]);
 

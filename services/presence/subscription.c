@@ -36,14 +36,6 @@ static bool phase_validate(struct job *job, struct subscription *sub)
     return true;
 }
 
-/* BLOCK: the blocking list (XEP-0191) will be asked here. */
-static bool phase_block(struct job *job, struct subscription *sub)
-{
-    (void)job;
-    (void)sub;
-    return false;
-}
-
 /* GATHER and STORE: own sessions are read while the transaction runs. A request is kept as it came,
  * unless it is too large for that (section 3.1.3 asks for the stanza, a bound is ours). */
 static void phase_store(struct job *job, struct subscription *sub)
@@ -172,7 +164,7 @@ static void run(struct job *job)
     struct subscription *sub = arena_calloc(job->arena, 1, sizeof(*sub));
     job->data = sub;
     job->request->data = sub;
-    if (!phase_validate(job, sub) || phase_block(job, sub)) {
+    if (!phase_validate(job, sub)) {
         job_finish(job);
         return;
     }

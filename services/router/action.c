@@ -149,9 +149,12 @@ static void act_own(struct routing *routing, struct target *target)
         answer_error(routing, target, "service-unavailable");
 }
 
+/* What the service will send for it needs to know what the sender blocks: a broadcast that had to
+ * wait for that would come apart into one stanza for each contact. */
 static void act_presence_out(struct routing *routing, struct target *target)
 {
     (void)target;
+    route_cache_warm(routing->router->cache, jid_bare(routing->stanza.from));
     errand_send(routing->job, services_presence(routing->router->services),
                 jid_bare(routing->stanza.from), false);
 }

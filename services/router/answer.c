@@ -58,6 +58,12 @@ void answer_result(struct routing *routing, struct span payload)
 
 void answer_error(struct routing *routing, const struct target *target, const char *condition)
 {
+    answer_stanza_error(routing, target, &(struct stanza_error){.condition = condition});
+}
+
+void answer_stanza_error(struct routing *routing, const struct target *target,
+                         const struct stanza_error *error)
+{
     struct stanza about = routing->stanza;
     struct stanza reply;
 
@@ -68,7 +74,7 @@ void answer_error(struct routing *routing, const struct target *target, const ch
     metric_inc(METRIC_router_bounced);
     LOG_DEBUG("bounced", "origin=%016llx-%llu condition=%s",
               (unsigned long long)routing->job->origin_sid,
-              (unsigned long long)routing->job->origin_n, condition);
-    stanza_make_error(&about, condition, NULL, routing->arena, &reply);
+              (unsigned long long)routing->job->origin_n, error->condition);
+    stanza_make_error_of(&about, error, routing->arena, &reply);
     answer_send(routing, &reply);
 }

@@ -12,5 +12,7 @@ void answer_send(struct routing *routing, const struct stanza *reply);
 void answer_result(struct routing *routing, struct span payload);
 /* An error about `target`; nothing when the stanza must not be answered with one. */
 void answer_error(struct routing *routing, const struct target *target, const char *condition);
+void answer_stanza_error(struct routing *routing, const struct target *target,
+                         const struct stanza_error *error);
 
 #endif

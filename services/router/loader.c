@@ -1,5 +1,5 @@
-/* Two commands to Redis, in one write, make an account: who is bound (jd:s), who is available
- * (jd:p). */
+/* Three commands to Redis, in one write, make an account: who is bound (jd:s), who is available
+ * (jd:p), whom it blocks (jd:b). */
 #include "loader.h"
 
 #include "base/arena.h"
@@ -28,6 +28,9 @@ struct loading {
     struct span account;
     struct route_loaded *sessions;
     size_t count;
+    const struct span *blocked;
+    size_t blocked_count;
+    bool has_blocked; /* the list was asked for */
     unsigned missing; /* answers that are not there yet */
     bool failed;
 };
@@ -40,6 +43,9 @@ static void loading_done(struct loading *loading)
 
     if (--loading->missing > 0)
         return;
+    if (loading->loader->cache && loading->has_blocked && !loading->failed)
+        route_cache_blocked(loading->loader->cache, loading->account, loading->blocked,
+                            loading->blocked_count);
     if (loading->loader->cache)
         route_cache_loaded(loading->loader->cache, loading->account,
                            loading->failed      ? NULL
@@ -102,12 +108,36 @@ static void on_presence(void *arg, const struct redis_reply *reply)
     loading_done(loading);
 }
 
+/* A list that cannot be read must not count as none: the account stays unknown. */
+static void on_blocked(void *arg, const struct redis_reply *reply)
+{
+    struct loading *loading = arg;
+    struct wire_msg msg;
+
+    loading->failed |= redis_failed(reply);
+    if (redis_type(reply) == REDIS_STRING) {
+        if (wire_decode(arena_copy(&loading->arena, redis_text(reply)), &loading->arena, &msg,
+                        NULL) == 0 &&
+            msg.id == WIRE_ID_block_record) {
+            loading->blocked = msg.u.block_record.jids.items;
+            loading->blocked_count = msg.u.block_record.jids.count;
+        } else {
+            LOG_ERROR("bad-block-record", "account=%.*s", SPAN_ARG(loading->account));
+            loading->failed = true;
+        }
+    }
+    loading_done(loading);
+}
+
 static void load_all(struct loading *loading)
 {
-    loading->missing = 2;
+    loading->missing = 3;
+    loading->has_blocked = true;
     registry_read(loading->loader->redis, loading->account, on_sessions, loading);
     redis_call(loading->loader->redis, on_presence, loading, SPAN("HGETALL"),
                redis_key(REDIS_KEY_presence, loading->account, (struct span){0}, &loading->arena));
+    redis_call(loading->loader->redis, on_blocked, loading, SPAN("GET"),
+               redis_key(REDIS_KEY_blocked, loading->account, (struct span){0}, &loading->arena));
 }
 
 static void on_any(void *arg, const struct redis_reply *reply)

@@ -1,4 +1,8 @@
-/* From an address to a column of the table, waiting for what must be known. */
+/* From an address to a column of the table, waiting for what must be known.
+ *
+ * For each recipient the phases are BLOCK for the sender, who blocks (or not) whom he writes to;
+ * the look-up of the recipient; BLOCK for the recipient, as soon as its account is known; DELIVER,
+ * which is the action of the table, be it to sessions, to a service or back. */
 #include "route.h"
 
 #include "base/log.h"
@@ -12,12 +16,15 @@
 struct pending {
     struct route_waiter waiter;
     struct job *job; /* held */
+    bool is_sender;  /* for what is to be known of the sender, not of the recipient */
     uint32_t excluded_count;
     struct span jid;
     uint64_t excluded[]; /* then the text of `jid` */
 };
 
 static void judge(struct routing *routing, struct target *target);
+static enum rules_dest address_dest(const struct routing *routing, struct target *target);
+static void phase_deliver(struct routing *routing, struct target *target);
 
 /* ---- begin and end ---- */
 
@@ -68,26 +75,57 @@ void route_job(struct job *job)
 
 /* ---- waiting ---- */
 
+static void act_unknown(struct routing *routing, struct target *target)
+{
+    target->dest = DEST_UNKNOWN;
+    action_do(routing, target, rules_action(routing->row, DEST_UNKNOWN));
+}
+
+static void sender_known(struct routing *routing, const struct pending *pending,
+                         enum route_answer answer, const struct route_entry *entry)
+{
+    struct target target = {
+        .jid = pending->jid,
+        .excluded = pending->excluded,
+        .excluded_count = pending->excluded_count,
+    };
+
+    target.dest = address_dest(routing, &target);
+    if (answer == ROUTE_FAILED)
+        act_unknown(routing, &target);
+    else if (!block_stops_outbound(routing, &target, entry))
+        phase_deliver(routing, &target);
+}
+
+static void recipient_known(struct routing *routing, const struct pending *pending,
+                            enum route_answer answer, const struct route_entry *entry)
+{
+    struct target target = {
+        .jid = pending->jid,
+        .account = jid_bare(pending->jid),
+        .resource = jid_resource(pending->jid),
+        .excluded = pending->excluded,
+        .excluded_count = pending->excluded_count,
+        .is_verified = pending->waiter.is_fresh,
+        .entry = entry,
+    };
+
+    if (answer == ROUTE_FAILED)
+        act_unknown(routing, &target);
+    else
+        judge(routing, &target);
+}
+
 static void pending_answered(void *arg, enum route_answer answer, const struct route_entry *entry)
 {
     struct pending *pending = arg;
     struct routing routing;
 
     if (answer != ROUTE_CLOSED && route_begin(&routing, pending->job->router, pending->job) == 0) {
-        struct target target = {
-            .jid = pending->jid,
-            .account = jid_bare(pending->jid),
-            .resource = jid_resource(pending->jid),
-            .excluded = pending->excluded,
-            .excluded_count = pending->excluded_count,
-            .is_verified = pending->waiter.is_fresh,
-            .entry = entry,
-        };
-
-        if (answer == ROUTE_FAILED)
-            action_do(&routing, &target, rules_action(routing.row, target.dest = DEST_UNKNOWN));
+        if (pending->is_sender)
+            sender_known(&routing, pending, answer, entry);
         else
-            judge(&routing, &target);
+            recipient_known(&routing, pending, answer, entry);
         route_end(&routing);
     }
     if (answer != ROUTE_CLOSED)
@@ -95,9 +133,11 @@ static void pending_answered(void *arg, enum route_answer answer, const struct r
     mem_free(pending);
 }
 
-static void wait_for(struct routing *routing, struct target *target, unsigned needs)
+static void wait_for(struct routing *routing, struct target *target, unsigned needs, bool is_sender)
 {
-    struct span jid = span_is_empty(target->resource) ? target->account : target->jid;
+    bool by_account = !is_sender && span_is_empty(target->resource);
+    struct span account = is_sender ? jid_bare(routing->stanza.from) : target->account;
+    struct span jid = by_account ? target->account : target->jid;
     size_t excluded_size = target->excluded_count * sizeof(uint64_t);
     struct pending *pending = mem_alloc(sizeof(*pending) + excluded_size + jid.len);
     char *text = (char *)pending->excluded + excluded_size;
@@ -105,6 +145,7 @@ static void wait_for(struct routing *routing, struct target *target, unsigned ne
     *pending = (struct pending){
         .waiter = {.fn = pending_answered, .arg = pending},
         .job = routing->job,
+        .is_sender = is_sender,
         .excluded_count = target->excluded_count,
         .jid = {text, jid.len},
     };
@@ -112,13 +153,12 @@ static void wait_for(struct routing *routing, struct target *target, unsigned ne
         memcpy(pending->excluded, target->excluded, excluded_size);
     if (jid.len > 0)
         memcpy(text, jid.data, jid.len);
-    if (route_cache_wait(routing->router->cache, target->account, needs, &pending->waiter) == 0) {
+    if (route_cache_wait(routing->router->cache, account, needs, &pending->waiter) == 0) {
         job_hold(routing->job);
         return;
     }
     mem_free(pending);
-    target->dest = DEST_UNKNOWN;
-    action_do(routing, target, rules_action(routing->row, DEST_UNKNOWN));
+    act_unknown(routing, target);
 }
 
 /* ---- which column ---- */
@@ -210,9 +250,11 @@ static void judge(struct routing *routing, struct target *target)
 {
     enum rules_action action;
 
+    if (target->entry && target->entry->blocked && block_stops_inbound(routing, target))
+        return;
     target->dest = account_dest(target);
     if (!target->is_verified && rules_is_negative(routing->row, target->dest)) {
-        wait_for(routing, target, ROUTE_SESSIONS | ROUTE_FRESH);
+        wait_for(routing, target, ROUTE_SESSIONS | ROUTE_FRESH, false);
         return;
     }
     action = rules_action(routing->row, target->dest);
@@ -233,10 +275,12 @@ static void look_up(struct routing *routing, struct target *target)
         needs = ROUTE_SESSIONS;
     else if (rules_needs_existence(routing->row, is_full) && action_asks_existence(routing))
         needs = ROUTE_EXISTENCE;
+    if (rules_needs_blocks(routing->row))
+        needs |= ROUTE_SESSIONS;
     if (needs != 0) {
         target->entry = route_cache_get(routing->router->cache, target->account, needs);
         if (!target->entry) {
-            wait_for(routing, target, needs);
+            wait_for(routing, target, needs, false);
             return;
         }
     }
@@ -262,17 +306,43 @@ static enum rules_dest address_dest(const struct routing *routing, struct target
     return DEST_COUNT;
 }
 
+static void phase_deliver(struct routing *routing, struct target *target)
+{
+    enum rules_action action = ACT_AS_BARE;
+
+    if (target->dest != DEST_COUNT)
+        action = rules_action(routing->row, target->dest);
+    if (action == ACT_AS_BARE)
+        look_up(routing, target);
+    else
+        action_do(routing, target, action);
+}
+
+/* Only a stanza that finds the account known is remembered to have a clear sender: one that has
+ * waited may have later ones of its session behind it, which nobody must overtake. */
+static void phase_block(struct routing *routing, struct target *target)
+{
+    struct span account = jid_bare(routing->stanza.from);
+    const struct route_entry *sender =
+        route_cache_get(routing->router->cache, account, ROUTE_SESSIONS);
+
+    if (!sender) {
+        wait_for(routing, target, ROUTE_SESSIONS, true);
+        return;
+    }
+    block_remember(routing, sender);
+    if (!block_stops_outbound(routing, target, sender))
+        phase_deliver(routing, target);
+}
+
 void route_to(struct routing *routing, struct span jid, const uint64_t *excluded,
               uint32_t excluded_count)
 {
     struct target target = {.jid = jid, .excluded = excluded, .excluded_count = excluded_count};
-    enum rules_action action = ACT_AS_BARE;
 
     target.dest = address_dest(routing, &target);
-    if (target.dest != DEST_COUNT)
-        action = rules_action(routing->row, target.dest);
-    if (action == ACT_AS_BARE)
-        look_up(routing, &target);
+    if (block_asks_sender(routing, &target))
+        phase_block(routing, &target);
     else
-        action_do(routing, &target, action);
+        phase_deliver(routing, &target);
 }

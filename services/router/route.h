@@ -19,6 +19,7 @@ struct routing {
     struct stanza stanza;
     enum rules_row row;
     struct parcel_draft *drafts;
+    bool is_sender_clear; /* who sent it blocks nobody (block.h) */
 };
 
 /* A recipient. */

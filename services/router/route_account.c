@@ -63,6 +63,17 @@ struct route_session *session_by_resource(struct account *account, struct span r
     return NULL;
 }
 
+/* ---- what it blocks ---- */
+
+void blocked_set(struct account *account, const struct span *jids, size_t count)
+{
+    map_deinit(&account->blocked);
+    map_init(&account->blocked);
+    for (size_t i = 0; i < count; i++)
+        map_put(&account->blocked, jids[i], account);
+    account->pub.blocked = count > 0 ? &account->blocked : NULL;
+}
+
 /* ---- accounts ---- */
 
 void account_free(struct route_cache *cache, struct account *account)
@@ -71,6 +82,7 @@ void account_free(struct route_cache *cache, struct account *account)
     list_remove(&account->use);
     list_remove(&account->retry);
     sessions_clear(account);
+    map_deinit(&account->blocked);
     mem_free(account);
 }
 
@@ -131,4 +143,5 @@ void account_invalidate(struct account *account)
         account->is_stale = true;
     account->is_known = false;
     sessions_clear(account);
+    blocked_set(account, NULL, 0);
 }

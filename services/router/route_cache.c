@@ -88,6 +88,14 @@ int route_cache_wait(struct route_cache *cache, struct span jid, unsigned needs,
     return 0;
 }
 
+void route_cache_warm(struct route_cache *cache, struct span jid)
+{
+    struct account *account = account_make(cache, jid);
+
+    if (!account->is_known)
+        start_load(cache, account);
+}
+
 /* ---- answering those who wait ---- */
 
 static bool is_satisfied(const struct route_cache *cache, const struct account *account,
@@ -194,6 +202,15 @@ void route_cache_loaded(struct route_cache *cache, struct span jid,
     account->is_known = true;
     account->loads_done = account->loads_started;
     serve(cache, account);
+}
+
+void route_cache_blocked(struct route_cache *cache, struct span jid, const struct span *jids,
+                         size_t count)
+{
+    struct account *account = account_find(cache, jid);
+
+    ASSERT(account && account->is_loading);
+    blocked_set(account, jids, count);
 }
 
 void route_cache_existence(struct route_cache *cache, struct span jid,

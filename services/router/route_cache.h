@@ -22,6 +22,7 @@
 struct holder;
 struct holders;
 struct loop;
+struct map;
 struct route_cache;
 
 struct route_session {
@@ -37,11 +38,12 @@ struct route_session {
 struct route_entry {
     struct route_session *sessions;
     uint32_t count;
+    const struct map *blocked; /* its block list, as keys; NULL: it blocks nobody; with sessions */
     bool exists; /* false only when somebody asked with ROUTE_EXISTENCE and it does not */
 };
 
 /* What a reader needs to know. */
-#define ROUTE_SESSIONS  1u
+#define ROUTE_SESSIONS  1u /* and what the account blocks */
 #define ROUTE_EXISTENCE 2u
 #define ROUTE_FRESH     4u /* the sessions as Redis has them now */
 
@@ -97,6 +99,9 @@ const struct route_entry *route_cache_get(struct route_cache *cache, struct span
 int route_cache_wait(struct route_cache *cache, struct span account, unsigned needs,
                      struct route_waiter *waiter);
 
+/* Has the account read unless its sessions are known: somebody will ask soon. */
+void route_cache_warm(struct route_cache *cache, struct span account);
+
 /* ---- answers of the source ---- */
 struct route_loaded {
     struct span resource;
@@ -109,6 +114,9 @@ struct route_loaded {
 /* `sessions` NULL: Redis gave no answer. */
 void route_cache_loaded(struct route_cache *cache, struct span account,
                         const struct route_loaded *sessions, size_t count);
+/* Before route_cache_loaded, when the list was read as well: what the account blocks. */
+void route_cache_blocked(struct route_cache *cache, struct span account, const struct span *jids,
+                         size_t count);
 enum route_existence { ROUTE_EXISTS, ROUTE_EXISTS_NOT, ROUTE_EXISTS_UNKNOWN };
 void route_cache_existence(struct route_cache *cache, struct span account,
                            enum route_existence existence);
@@ -116,6 +124,7 @@ void route_cache_existence(struct route_cache *cache, struct span account,
 /* ---- news ---- */
 void route_cache_session(struct route_cache *cache, const struct wire_session_changed *news);
 void route_cache_presence(struct route_cache *cache, const struct wire_presence_changed *news);
+void route_cache_blocks_changed(struct route_cache *cache, struct span account);
 void route_cache_removed(struct route_cache *cache, struct span account);
 /* A holder says this session is not there. */
 void route_cache_forget(struct route_cache *cache, struct span account, uint64_t sid);

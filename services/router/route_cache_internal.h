@@ -14,8 +14,9 @@ struct account {
     struct list_node waiters;
     uint32_t loads_started;
     uint32_t loads_done;
-    uint32_t pins; /* in use further up the stack */
-    bool is_known; /* pub.sessions are what Redis has */
+    uint32_t pins;      /* in use further up the stack */
+    struct map blocked; /* pub.blocked, unless empty */
+    bool is_known;      /* pub.sessions and pub.blocked are what Redis has */
     bool is_loading;
     bool is_stale; /* something changed while it was loading */
     bool is_asking;
@@ -45,6 +46,7 @@ void account_touch(struct route_cache *cache, struct account *account);
 void account_invalidate(struct account *account);
 
 void sessions_clear(struct account *account);
+void blocked_set(struct account *account, const struct span *jids, size_t count);
 void session_add(struct route_cache *cache, struct account *account,
                  const struct route_loaded *from);
 void session_remove(struct account *account, struct route_session *session);

@@ -53,6 +53,14 @@ void route_cache_presence(struct route_cache *cache, const struct wire_presence_
     }
 }
 
+void route_cache_blocks_changed(struct route_cache *cache, struct span jid)
+{
+    struct account *account = account_find(cache, jid);
+
+    if (account)
+        account_invalidate(account);
+}
+
 void route_cache_removed(struct route_cache *cache, struct span jid)
 {
     struct account *account = account_find(cache, jid);

@@ -146,6 +146,13 @@ static void item_end_session(struct router *router, struct job_options *options,
         job_release(job);
 }
 
+static void item_forget_blocks(struct router *router, struct job_options *options,
+                               const struct wire_msg *msg)
+{
+    block_changed(router, msg->u.forget_blocks.account);
+    bus_settle(options->spoke->peer, options->token);
+}
+
 typedef void item_fn(struct router *router, struct job_options *options,
                      const struct wire_msg *msg);
 
@@ -157,6 +164,7 @@ static const struct {
     {WIRE_ID_forward, item_forward},
     {WIRE_ID_missed, item_missed},
     {WIRE_ID_end_session, item_end_session},
+    {WIRE_ID_forget_blocks, item_forget_blocks},
 };
 
 void router_item(void *ctx, struct bus_peer *peer, uint64_t token, const struct wire_msg *msg)
@@ -238,6 +246,11 @@ static void notice_removed(struct router *router, const struct wire_msg *msg)
     route_cache_removed(router->cache, msg->u.account_removed.account);
 }
 
+static void notice_blocks(struct router *router, const struct wire_msg *msg)
+{
+    block_changed(router, msg->u.block_changed.account);
+}
+
 static const struct {
     enum wire_id id;
     void (*fn)(struct router *router, const struct wire_msg *msg);
@@ -245,6 +258,7 @@ static const struct {
     {WIRE_ID_session_changed, notice_session},
     {WIRE_ID_presence_changed, notice_presence},
     {WIRE_ID_account_removed, notice_removed},
+    {WIRE_ID_block_changed, notice_blocks},
 };
 
 void router_notice(void *ctx, const struct wire_msg *msg)
@@ -262,6 +276,7 @@ void router_notice_gap(void *ctx)
     LOG_INFO("notice-gap", "accounts=%zu", route_cache_accounts(router->cache));
     metric_inc(METRIC_router_notice_gaps);
     route_cache_gap(router->cache);
+    block_forget_all(router);
 }
 
 /* ---- configuration ---- */

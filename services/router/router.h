@@ -2,7 +2,7 @@
  *
  * Way of a stanza: router.c takes the item and makes a job, order.c says whether it may go on,
  * route.c finds the column of the table for each recipient (waiting for route_cache.c where it
- * must), action.c does what the table says: parcels to holders (parcel.c, holder.c), errands to
+ * must), block.c stops what is blocked, action.c does what the table says: parcels to holders (parcel.c, holder.c), errands to
  * services (errand.c, services.c), answers of our own (answer.c, own.c, xep*.c).
  */
 #ifndef JACKDAW_ROUTER_ROUTER_H
@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/list.h"
+#include "block.h"
 #include "bus/bus.h"
 #include "job.h"
 #include "loop/timer.h"
@@ -51,6 +52,7 @@ struct router {
     struct arena scratch; /* of the routing going on; reset when none is */
     struct buf encoded;
     uint32_t depth;
+    struct block_clear clear;
     uint64_t origin_sid; /* of stanzas made here */
     uint64_t origin_n;
     uint64_t started_ms;

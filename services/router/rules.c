@@ -144,6 +144,11 @@ bool rules_needs_existence(enum rules_row row, bool is_full)
     return cells[DEST_NO_USER] != cells[is_full ? DEST_FULL_NONE : DEST_BARE_NONE];
 }
 
+bool rules_needs_blocks(enum rules_row row)
+{
+    return table[row][DEST_BARE_NONE] == SVCA || table[row][DEST_BARE_NONE] == P_IN;
+}
+
 bool rules_is_negative(enum rules_row row, enum rules_dest dest)
 {
     const unsigned char *cells = table[row];

@@ -81,6 +81,8 @@ enum rules_action rules_action(enum rules_row row, enum rules_dest dest);
 /* What must be known of the account before the column can be chosen; both false: nothing. */
 bool rules_needs_sessions(enum rules_row row, bool is_full);
 bool rules_needs_existence(enum rules_row row, bool is_full);
+/* A service may get it for the account: nothing else asks for what the account blocks. */
+bool rules_needs_blocks(enum rules_row row);
 /* The column says "not there" and another one would have been better: to be sure, Redis is asked
  * before this is acted on. */
 bool rules_is_negative(enum rules_row row, enum rules_dest dest);

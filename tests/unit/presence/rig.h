@@ -62,6 +62,14 @@ void bus_notice(struct bus *bus, const struct wire_msg *msg)
     }
 }
 
+void bus_each_peer(struct bus *bus, const char *kind,
+                   void (*each)(void *arg, struct bus_peer *peer), void *arg)
+{
+    (void)bus;
+    assert_string_equal(kind, "router");
+    each(arg, rig_of_notices->router);
+}
+
 static inline void rig_nothing(void *arg)
 {
     (void)arg;
@@ -101,6 +109,12 @@ static inline void rig_note(struct rig *rig, const struct wire_forward *forward,
 /* What is handed on is settled when that is, as routers do. */
 static inline void rig_route(struct rig *rig, size_t sent)
 {
+    if (fake.sent[sent].msg.id == WIRE_ID_forget_blocks) {
+        buf_printf(&rig->said, "forget %.*s\n",
+                   SPAN_ARG(fake.sent[sent].msg.u.forget_blocks.account));
+        fake_settle(sent, BUS_SETTLED);
+        return;
+    }
     const struct wire_forward *forward = &fake.sent[sent].msg.u.forward;
     struct arena arena = {0};
     struct stanza stanza;

@@ -36,12 +36,18 @@ static struct {
     uint64_t next_token;
     uint64_t next_n;
     bool redis_is_up;
+    bool asks_senders; /* else all clients are known to block nobody (block.h) */
     /* what Redis has */
     struct {
         const char *account;
         struct route_loaded loaded;
     } sessions[SESSIONS_MAX];
     size_t session_count;
+    struct {
+        const char *account;
+        const char *jid;
+    } blocked[8];
+    size_t blocked_count;
     /* accounts being asked for */
     struct span loads[256];
     size_t load_count;
@@ -90,6 +96,24 @@ static inline void redis_lost(uint64_t sid)
     }
 }
 
+static inline void redis_blocks(const char *account, const char *jid)
+{
+    f.blocked[f.blocked_count].account = account;
+    f.blocked[f.blocked_count++].jid = jid;
+}
+
+static inline void blocked_answers(struct span account)
+{
+    struct span jids[8];
+    size_t n = 0;
+
+    for (size_t i = 0; i < f.blocked_count; i++) {
+        if (span_is(account, f.blocked[i].account))
+            jids[n++] = span_cstr(f.blocked[i].jid);
+    }
+    route_cache_blocked(f.router->cache, account, jids, n);
+}
+
 /* Redis answers everything asked so far. Returns how many answers. */
 static inline size_t redis_answers(void)
 {
@@ -104,6 +128,7 @@ static inline size_t redis_answers(void)
             if (span_is(account, f.sessions[j].account))
                 found[n++] = f.sessions[j].loaded;
         }
+        blocked_answers(account);
         route_cache_loaded(f.router->cache, account, found, n);
     }
     memmove(f.loads, f.loads + count, (f.load_count - count) * sizeof(f.loads[0]));
@@ -139,6 +164,8 @@ static inline uint64_t client_sends(struct bus_peer *peer, uint64_t sid, const c
 {
     struct wire_msg msg = {.id = WIRE_ID_route};
 
+    if (!f.asks_senders)
+        f.router->clear.sids[sid % BLOCK_CLEAR_SLOTS] = sid;
     msg.u.route =
         (struct wire_route){.origin_sid = sid, .origin_n = ++f.next_n, .stanza = encoded(xml)};
     router_item(f.router, peer, ++f.next_token, &msg);

@@ -53,8 +53,10 @@ static void somebody_elses_account_is_not_shown(void **state)
 {
     (void)state;
     ASK("to='juliet@localhost'", INFO);
+    redis_answers();
     check_error(0, "edge-1", 1, "service-unavailable");
     ASK("to='nobody@localhost'", INFO);
+    redis_answers();
     check_error(1, "edge-1", 1, "service-unavailable");
     ASK("to='juliet@localhost'", ITEMS);
     ASK("to='nobody@localhost'", ITEMS);
@@ -111,6 +113,7 @@ static void ping_is_answered_for_server_and_own_account(void **state)
     ASK("", "<ping xmlns='urn:xmpp:ping'/>");
     assert_non_null(strstr(sent_xml(1), "type=\"result\""));
     ASK("to='juliet@localhost'", "<ping xmlns='urn:xmpp:ping'/>");
+    redis_answers();
     check_error(2, "edge-1", 1, "service-unavailable");
 }
 

@@ -188,6 +188,7 @@ static void missed_sessions_are_left_out_the_second_time(void **state)
                                         .sids = {&sid, 1},
                                         .stanza = encoded(CHAT("juliet@localhost"))};
     router_item(f.router, f.edge2, ++f.next_token, &msg);
+    redis_answers(); /* romeo: whom he blocks */
     check_deliver(1, "edge-1", 1, 3);
     assert_int_equal(fake.sent[1].msg.u.deliver.origin_n, 1);
 }
@@ -350,6 +351,7 @@ static void iq_nobody_answers_is_unavailable(void **state)
     check_error(1, "edge-1", 1, "service-unavailable");
     ROMEO("<iq from='romeo@localhost/orchard' to='juliet@localhost' type='set' id='3'><query "
           "xmlns='jabber:iq:private'/></iq>");
+    redis_answers();
     check_error(2, "edge-1", 1, "service-unavailable");
 }
 
@@ -358,9 +360,11 @@ static void what_is_the_owners_alone_is_forbidden_to_others(void **state)
     (void)state;
     ROMEO("<iq from='romeo@localhost/orchard' to='juliet@localhost' type='get' id='1'><query "
           "xmlns='jabber:iq:roster'/></iq>");
+    redis_answers();
     check_error(0, "edge-1", 1, "forbidden");
     ROMEO("<iq from='romeo@localhost/orchard' to='nobody@localhost' type='get' id='2'><query "
           "xmlns='jabber:iq:roster'/></iq>");
+    redis_answers();
     check_error(1, "edge-1", 1, "forbidden"); /* nobody learns who exists */
     assert_int_equal(f.asked_count, 0);
 }
@@ -372,6 +376,7 @@ static void iq_to_an_account_asks_whether_it_exists(void **state)
 
     (void)state;
     ROMEO(iq);
+    redis_answers();
     assert_int_equal(f.asked_count, 1);
     route_cache_existence(f.router->cache, SPAN("tybalt@localhost"), ROUTE_EXISTS_NOT);
     check_error(0, "edge-1", 1, "service-unavailable");
@@ -429,6 +434,8 @@ static void fan_out_is_one_parcel_per_holder(void **state)
     client_sends(f.edge1, 5, CHAT("tybalt@localhost/t"));
     redis_answers();
     fake_settle_all();
+    route_cache_warm(f.router->cache, SPAN("nurse@localhost"));
+    redis_answers();
     token = service_sends("<presence from='nurse@localhost/n'/>", 0, to, 4);
     assert_int_equal(fake.sent_count, 5);
     assert_false(is_settled(token));
@@ -449,6 +456,7 @@ static void inbound_presence_reaches_the_daemon_of_each_recipient(void **state)
                                    WIRE_FORWARD_INBOUND, to, 2);
 
     (void)state;
+    redis_answers();
     assert_int_equal(f.asked_count, 2);
     route_cache_existence(f.router->cache, SPAN("tybalt@localhost"), ROUTE_EXISTS_NOT);
     route_cache_existence(f.router->cache, SPAN("juliet@localhost"), ROUTE_EXISTS);
@@ -465,7 +473,8 @@ static void subscriptions_dealt_with_reach_the_clients(void **state)
     (void)state;
     service_sends("<presence from='romeo@localhost' to='juliet@localhost' type='subscribe'/>", 0,
                   NULL, 0);
-    redis_answers();
+    redis_answers(); /* romeo */
+    redis_answers(); /* juliet */
     assert_int_equal(fake.sent_count, 2);
 }
 
@@ -475,7 +484,8 @@ static void lost_presence_is_nobodys(void **state)
     uint64_t token = service_sends("<presence from='romeo@localhost/orchard'/>", 0, to, 1);
 
     (void)state;
-    redis_answers();
+    redis_answers(); /* romeo */
+    redis_answers(); /* juliet */
     fake_settle(0, BUS_LOST);
     assert_int_equal(fake.sent_count, 1);
     assert_true(is_settled(token));
