@@ -127,6 +127,8 @@ static void on_pipe_gone(void *ctx, struct port *port, uint32_t pipe)
         bus_hello_endpoint_gone(endpoint_of(port), port, pipe);
     else if (port == bus->listener)
         bus_hello_pipe_gone(bus, pipe);
+    else
+        bus_notice_pipe_gone(bus, port);
 }
 
 /* The peer at the other end of a pipe, NULL before its hello. */

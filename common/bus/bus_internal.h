@@ -112,6 +112,8 @@ struct bus_notices {
     struct buf said;     /* our own messages, not yet sent */
     struct buf sections; /* of others, to pass on */
     uint64_t flushed_ms;
+    uint64_t ready_ms;  /* not before this: nng hears of a connection before it uses it */
+    unsigned out_pipes; /* hubs, or subscribers of a hub, that are connected */
     struct loop_task flush_task;
     struct loop_timer flush_timer;
     struct loop_timer repeat_timer;
@@ -123,6 +125,7 @@ int bus_notice_open(struct bus *bus, char *error, size_t error_size);
 void bus_notice_close(struct bus *bus);
 /* What happens at a port of role PUB or SUB. */
 void bus_notice_pipe_up(struct bus *bus, struct port *port);
+void bus_notice_pipe_gone(struct bus *bus, const struct port *port);
 void bus_notice_frame(struct bus *bus, struct span sections);
 
 #endif

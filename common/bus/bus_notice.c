@@ -98,6 +98,16 @@ static void on_flush(void *arg)
     flush(arg);
 }
 
+/* As long as no hub is connected what was said is kept, within limits: a daemon that has just
+ * started has no connection yet. */
+static void hold_back(struct bus_notices *notices)
+{
+    if (notices->said.len < FLUSH_BYTES)
+        return;
+    notices->said_count = 0; /* the numbers that are missing will show it */
+    buf_reset(&notices->said);
+}
+
 /* At the end of this turn, but not within the linger of the last time. */
 static void plan_flush(struct bus *bus)
 {
@@ -105,7 +115,11 @@ static void plan_flush(struct bus *bus)
     uint64_t due_ms = notices->flushed_ms + bus->options.linger_ms;
     uint64_t now = bus_now_ms(bus);
 
-    if (notices->said.len + notices->sections.len >= FLUSH_BYTES)
+    if (due_ms < notices->ready_ms)
+        due_ms = notices->ready_ms;
+    if (notices->out_pipes == 0 && !bus->options.is_hub)
+        hold_back(notices);
+    else if (notices->said.len + notices->sections.len >= FLUSH_BYTES)
         flush(bus);
     else if (due_ms <= now)
         loop_task_schedule(&notices->flush_task);
@@ -138,8 +152,8 @@ static void on_repeat(void *arg)
     const struct frame_section section = {
         .publisher = span_cstr(bus->instance), .boot = bus->boot, .first = bus->notices->next};
 
-    if (bus->notices->said_count > 0)
-        return; /* what is about to leave tells it too */
+    if (bus->notices->said_count > 0 || bus->notices->out_pipes == 0)
+        return; /* what will leave tells it too */
     frame_write_section(&section, &bus->notices->sections);
     plan_flush(bus);
 }
@@ -222,11 +236,21 @@ void bus_notice_pipe_up(struct bus *bus, struct port *port)
 {
     struct bus_notices *notices = bus->notices;
 
+    if (port == notices->out && notices->out_pipes++ == 0)
+        notices->ready_ms = bus_now_ms(bus) + REPEAT_CONNECT_MS;
+    if (port == notices->out && notices->said_count > 0)
+        plan_flush(bus);
     if (port == notices->out && notices->next > 1)
         loop_timer_start(&notices->repeat_timer, REPEAT_CONNECT_MS, REPEAT_LATER_MS);
     /* A hub is there (again): nobody knows what was said meanwhile. */
     if (port == notices->in && !bus->options.is_hub)
         report_gap(bus);
+}
+
+void bus_notice_pipe_gone(struct bus *bus, const struct port *port)
+{
+    if (port == bus->notices->out)
+        bus->notices->out_pipes--;
 }
 
 /* ---- opening and closing ---- */

@@ -147,6 +147,7 @@ class Peer:
 
     def hold(self, on=True):
         self.tell("hold", "on" if on else "off")
+        self.take(event="holding")
 
     def notice(self, message, **values):
         self.tell("notice", message, *fields(values))

@@ -12,7 +12,7 @@
  *     call KIND HASHTEXT TAG DEADLINE_MS MESSAGE field=value ...
  *     reply CALL MESSAGE field=value ...                  to the event call with that number
  *     settle TOKEN                                        with --hold; else it is done at once
- *     hold on|off
+ *     hold on|off                                         says {"event":"holding"}
  *     notice MESSAGE field=value ...
  *     encode MESSAGE field=value ...                      says {"event":"encoded","hex":...}
  *
@@ -284,6 +284,8 @@ static void do_hold(const struct span *words, size_t count)
 {
     (void)count;
     m.holds = span_is(words[0], "on");
+    begin("holding");
+    end();
 }
 
 static void do_notice(const struct span *words, size_t count)

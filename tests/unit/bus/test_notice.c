@@ -150,6 +150,20 @@ static void a_publisher_that_starts_anew_is_a_gap(void **state)
     close_all(1);
 }
 
+static void what_is_said_before_a_hub_is_there_is_kept(void **state)
+{
+    (void)state;
+    open_all(1);
+    rig_close(&publisher);
+    memset(&publisher, 0, sizeof publisher);
+    open_spoke(&publisher, "session-7", false, 1);
+    say(&publisher, "first words"); /* in the same breath as its start */
+    say(&publisher, "more");
+    RIG_UNTIL(subscriber.notices == 2 && hubs[0].notices == 2);
+    assert_int_equal(subscriber.gaps + hubs[0].gaps, 0);
+    close_all(1);
+}
+
 static void a_late_subscriber_knows_that_it_is_late(void **state)
 {
     struct rig_node late = {0};
@@ -180,13 +194,19 @@ static void nobody_hears_where_there_is_no_hub(void **state)
 
 static void hubs_on_tcp_use_the_next_two_ports(void **state)
 {
+    struct bus_options options = rig_options(&hubs[0], "router", "router-0");
     char address[64];
+    char error[256];
 
     (void)state;
     open_all(0);
-    snprintf(address, sizeof address, "tcp://127.0.0.1:%d", 20000 + getpid() % 10000 * 3);
-    addresses[0] = address;
-    open_hub(0);
+    options.listen = addresses[0] = address;
+    options.is_hub = true;
+    for (int i = 0; i < 100 && !hubs[0].bus; i++) { /* three ports that are free */
+        snprintf(address, sizeof address, "tcp://127.0.0.1:%d", 20000 + (getpid() + i) % 4000 * 3);
+        hubs[0].bus = bus_new(&options, error, sizeof error);
+    }
+    assert_non_null(hubs[0].bus);
     rig_close(&publisher);
     rig_close(&subscriber);
     memset(&publisher, 0, sizeof publisher);
@@ -210,6 +230,8 @@ int main(void)
                                         rig_teardown),
         cmocka_unit_test_setup_teardown(a_lost_last_notice_is_noticed, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(a_publisher_that_starts_anew_is_a_gap, rig_setup,
+                                        rig_teardown),
+        cmocka_unit_test_setup_teardown(what_is_said_before_a_hub_is_there_is_kept, rig_setup,
                                         rig_teardown),
         cmocka_unit_test_setup_teardown(a_late_subscriber_knows_that_it_is_late, rig_setup,
                                         rig_teardown),
