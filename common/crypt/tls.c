@@ -213,13 +213,28 @@ struct span tls_server_name(const struct tls *tls)
 }
 
 /* ---- channel bindings ---- */
+/* Whether two connections never share secrets: TLS 1.3, or 1.2 with RFC 7627. */
+static bool is_unique(const struct tls *tls)
+{
+    return SSL_version(tls->ssl) >= TLS1_3_VERSION || SSL_get_extms_support(tls->ssl) == 1;
+}
+
+size_t tls_unique(struct tls *tls, unsigned char *out, size_t size)
+{
+    if (tls->state != TLS_OPEN || !is_unique(tls)) {
+        return 0;
+    }
+    /* Who resumes a session hears the server's Finished first. */
+    size_t len = SSL_session_reused(tls->ssl) ? SSL_get_finished(tls->ssl, out, size)
+                                              : SSL_get_peer_finished(tls->ssl, out, size);
+    return len <= size ? len : 0;
+}
+
 size_t tls_exporter(struct tls *tls, unsigned char *out, size_t size)
 {
     static const char label[] = "EXPORTER-Channel-Binding";
-    bool is_unique =
-        SSL_version(tls->ssl) >= TLS1_3_VERSION || SSL_get_extms_support(tls->ssl) == 1;
 
-    if (tls->state != TLS_OPEN || size < 32 || !is_unique ||
+    if (tls->state != TLS_OPEN || size < 32 || !is_unique(tls) ||
         SSL_export_keying_material(tls->ssl, out, 32, label, sizeof(label) - 1, NULL, 0, 1) != 1) {
         return 0;
     }

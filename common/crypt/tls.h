@@ -74,6 +74,9 @@ struct span tls_server_name(const struct tls *tls);
  */
 /* tls-exporter (RFC 9266): 32 bytes; TLS 1.3, or 1.2 with extended master secret. */
 size_t tls_exporter(struct tls *tls, unsigned char *out, size_t size);
+/* tls-unique (RFC 5929 section 3): the first Finished message. Not defined for TLS 1.3, where clients
+ * that know no other binding use it all the same: the client's Finished, if the session is new. */
+size_t tls_unique(struct tls *tls, unsigned char *out, size_t size);
 /* tls-server-end-point (RFC 5929 section 4): the certificate's hash. */
 size_t tls_server_end_point(struct tls *tls, unsigned char *out, size_t size);
 

@@ -28,10 +28,15 @@ static const struct stream_mechanism mechanisms[] = {
 
 _Static_assert(MECHANISM_COUNT <= STREAM_MECHANISMS_MAX, "an offer holds every mechanism");
 
-/* The stronger one first: a certificate's key can be stolen, a connection's secret hardly. */
-static const char *const channel_types[STREAM_CHANNEL_TYPES] = {
-    "tls-exporter",         /* RFC 9266 */
-    "tls-server-end-point", /* RFC 5929 section 4 */
+/* The stronger one first: a certificate's key can be stolen, a connection's secret hardly. What is
+ * not advertised comes last. */
+static const struct {
+    const char *name;
+    bool is_advertised;
+} channel_types[STREAM_CHANNEL_TYPES] = {
+    {"tls-exporter", true},         /* RFC 9266 */
+    {"tls-server-end-point", true}, /* RFC 5929 section 4 */
+    {"tls-unique", false}, /* older clients take it from what they know, never from a list */
 };
 
 const struct stream_mechanism *stream_mechanism_find(struct span name)
@@ -57,13 +62,14 @@ static void load_channel(const struct stream *stream, struct stream_offer *offer
 {
     for (size_t i = 0; i < STREAM_CHANNEL_TYPES && stream->transport->channel_binding; i++) {
         uint32_t at = offer->type_count;
-        size_t len = stream->transport->channel_binding(stream->conn, channel_types[i],
+        size_t len = stream->transport->channel_binding(stream->conn, channel_types[i].name,
                                                         offer->bytes[at], STREAM_CHANNEL_BYTES);
         if (len == 0)
             continue;
-        offer->types[at] = span_cstr(channel_types[i]);
+        offer->types[at] = span_cstr(channel_types[i].name);
         offer->bindings[at] = span_of((const char *)offer->bytes[at], len);
         offer->type_count++;
+        offer->unadvertised += !channel_types[i].is_advertised;
     }
 }
 
@@ -71,7 +77,7 @@ void stream_offer_load(const struct stream *stream, struct stream_offer *offer_o
 {
     *offer_out = (struct stream_offer){0};
     load_channel(stream, offer_out);
-    unsigned missing = (offer_out->type_count > 0 ? 0u : NEEDS_CHANNEL) |
+    unsigned missing = (offer_out->type_count > offer_out->unadvertised ? 0u : NEEDS_CHANNEL) |
                        (stream->host->options.scram_sha512 ? 0u : NEEDS_SHA512);
     for (size_t i = 0; i < MECHANISM_COUNT; i++)
         if (!(mechanisms[i].flags & missing) && has_security(stream, &mechanisms[i]))

@@ -5,12 +5,13 @@
 #include "stream/stream_internal.h"
 
 #define STREAM_MECHANISMS_MAX 8
-#define STREAM_CHANNEL_TYPES  2
+#define STREAM_CHANNEL_TYPES  3
 #define STREAM_CHANNEL_BYTES  64
 
 struct stream_offer {
     uint32_t mechanism_count;
-    uint32_t type_count; /* channel bindings */
+    uint32_t type_count;   /* channel bindings */
+    uint32_t unadvertised; /* how many of them, at the end, are not told of */
     struct span mechanisms[STREAM_MECHANISMS_MAX];
     struct span types[STREAM_CHANNEL_TYPES];
     struct span bindings[STREAM_CHANNEL_TYPES]; /* each type's data, in `bytes` */

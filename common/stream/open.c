@@ -17,10 +17,11 @@ static void write_starttls(const struct stream *stream, struct buf *out)
 /* XEP-0440 */
 static void write_channel_types(const struct stream_offer *offer, struct buf *out)
 {
-    if (offer->type_count == 0)
+    uint32_t count = offer->type_count - offer->unadvertised;
+    if (count == 0)
         return;
     buf_append_cstr(out, "<sasl-channel-binding xmlns='" NS_SASL_CB "'>");
-    for (uint32_t i = 0; i < offer->type_count; i++)
+    for (uint32_t i = 0; i < count; i++)
         buf_printf(out, "<channel-binding type='%.*s'/>", SPAN_ARG(offer->types[i]));
     buf_append_cstr(out, "</sasl-channel-binding>");
 }

@@ -123,6 +123,7 @@ static void start(struct stream *stream, const struct stream_mechanism *mechanis
                 .mechanisms = {offer.mechanisms, offer.mechanism_count},
                 .binding_types = {offer.types, offer.type_count},
                 .bindings = {offer.bindings, offer.type_count},
+                .unadvertised = offer.unadvertised,
             },
     };
     stream_login_call(stream, rand_u64(), &request, on_reply);

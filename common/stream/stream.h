@@ -38,8 +38,8 @@ struct stream_transport {
     /* STARTTLS (RFC 6120 section 5): sends `proceed`, then TLS begins; 0, or -1 when it cannot.
      * NULL: this transport has no STARTTLS. */
     int (*start_tls)(void *conn, struct span proceed);
-    /* Channel binding data (RFC 5056) of `type`, "tls-exporter" or "tls-server-end-point": at most
-     * `size` bytes into `out`; the length, or 0 when there is none now. NULL: there never is. */
+    /* Channel binding data (RFC 5056) of `type` (offer.c names them): at most `size` bytes into
+     * `out`; the length, or 0 when there is none now. NULL: there never is. */
     size_t (*channel_binding)(void *conn, const char *type, unsigned char *out, size_t size);
     /* The peer's address as text, at most `size` bytes with NUL. */
     void (*address)(void *conn, char *out, size_t size);

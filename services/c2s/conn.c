@@ -176,13 +176,14 @@ static void conn_address(void *arg, char *out, size_t size)
     snprintf(out, size, "%s", conn->tcp != NULL ? tcp_peer(conn->tcp) : "");
 }
 
-/* RFC 9266, RFC 5929 section 4 */
+/* RFC 9266, RFC 5929 */
 static const struct {
     const char *type;
     size_t (*load)(struct tls *tls, unsigned char *out, size_t size);
 } channel_bindings[] = {
     {"tls-exporter", tls_exporter},
     {"tls-server-end-point", tls_server_end_point},
+    {"tls-unique", tls_unique},
 };
 
 static size_t conn_channel_binding(void *arg, const char *type, unsigned char *out, size_t size)

@@ -262,6 +262,7 @@ void sasl_start_call(struct session *session, const struct wire_msg *msg, sessio
         .mechanisms = copy_list(arena, &start->mechanisms),
         .binding_types = copy_list(arena, &start->binding_types),
         .bindings = copy_list(arena, &start->bindings),
+        .unadvertised = start->unadvertised,
     };
     job->mechanism = find(start->mechanism);
     if (!session->has_secret) {

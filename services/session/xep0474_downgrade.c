@@ -40,9 +40,11 @@ struct span xep0474_attribute(enum crypt_hash hash, const struct wire_sasl_state
         return (struct span){0};
     }
     append_sorted(&state->mechanisms, arena, &text);
-    if (state->binding_types.count > 0) {
+    if (state->binding_types.count > state->unadvertised) {
+        struct wire_strs types = state->binding_types;
+        types.count -= state->unadvertised;
         buf_append_cstr(&text, BETWEEN_LISTS);
-        append_sorted(&state->binding_types, arena, &text);
+        append_sorted(&types, arena, &text);
     }
     crypt_digest(hash, buf_span(&text), digest);
     buf_reset(&text);

@@ -38,7 +38,8 @@ class Socket:
             self.until("<proceed[^>]*/>")
         self._socket = context.wrap_socket(self._socket, server_hostname=DOMAIN)
         digest = hashlib.sha256(self._socket.getpeercert(binary_form=True)).digest()
-        self.bindings = {"tls-server-end-point": digest}
+        self.bindings = {"tls-server-end-point": digest,
+                         "tls-unique": self._socket.get_channel_binding("tls-unique")}
 
     def send(self, text):
         self._socket.sendall(text.encode())
@@ -162,8 +163,10 @@ async def every_hash_and_binding_logs_in():
         channel = Exporter()
         assert attempt(channel, account, name + "-PLUS", *of(channel, "tls-exporter")) == "success"
         assert attempt(Socket("tls"), account, name, "n") == "success"
-    channel = Socket("tls", ssl.TLSVersion.TLSv1_2)
-    assert attempt(channel, account, "SCRAM-SHA-256-PLUS", *of(channel, END_POINT)) == "success"
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        for kind in (END_POINT, "tls-unique"):  # the latter is not advertised
+            channel = Socket("tls", version)
+            assert attempt(channel, account, "SCRAM-SHA-256-PLUS", *of(channel, kind)) == "success"
 
 
 async def another_channel_is_refused():
@@ -175,6 +178,8 @@ async def another_channel_is_refused():
         assert said == "not-authorized", said
     channel = Socket("tls")
     said = attempt(channel, account, "SCRAM-SHA-1-PLUS", "p=tls-unique", channel.bindings[END_POINT])
+    assert said == "not-authorized", said
+    said = attempt(Socket("tls"), account, "SCRAM-SHA-1-PLUS", "p=tls-future", b"x")
     assert said == "malformed-request", said
 
 

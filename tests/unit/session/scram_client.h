@@ -32,12 +32,14 @@ static inline void scram_step(struct rig *rig, struct span response)
 /* The same on a stream that offers channel binding, with TLS 1.3. */
 #define SCRAM_EXPORTER  "\x01the exported secret\0"
 #define SCRAM_END_POINT "the certificate's hash"
+#define SCRAM_UNIQUE    "the Finished message"
 
 static inline void scram_start_bound(struct rig *rig, const char *mechanism, const char *message)
 {
     const struct span offered[] = {SPAN("SCRAM-SHA-1-PLUS"), SPAN("SCRAM-SHA-1")};
-    const struct span types[] = {SPAN("tls-exporter"), SPAN("tls-server-end-point")};
-    const struct span data[] = {SPAN(SCRAM_EXPORTER), SPAN(SCRAM_END_POINT)};
+    const struct span types[] = {SPAN("tls-exporter"), SPAN("tls-server-end-point"),
+                                 SPAN("tls-unique")};
+    const struct span data[] = {SPAN(SCRAM_EXPORTER), SPAN(SCRAM_END_POINT), SPAN(SCRAM_UNIQUE)};
     struct wire_msg msg = {.id = WIRE_ID_sasl_start};
     msg.u.sasl_start = (struct wire_sasl_start){
         .domain = SPAN("example.org"),
@@ -46,8 +48,9 @@ static inline void scram_start_bound(struct rig *rig, const char *mechanism, con
         .flags = WIRE_SASL_SECURE,
         .initial = span_cstr(message),
         .mechanisms = {offered, 2},
-        .binding_types = {types, 2},
-        .bindings = {data, 2},
+        .binding_types = {types, 3},
+        .bindings = {data, 3},
+        .unadvertised = 1,
     };
     rig_call(rig, &msg);
 }

@@ -72,6 +72,8 @@ static void a_client_bound_to_this_channel_comes_in(void **state)
     assert_string_equal(rig->account, "juliet@example.org");
     bound_login(rig, "tls-server-end-point", SPAN(SCRAM_END_POINT));
     assert_int_equal(rig->outcome, WIRE_SASL_SUCCESS);
+    bound_login(rig, "tls-unique", SPAN(SCRAM_UNIQUE)); /* not advertised */
+    assert_int_equal(rig->outcome, WIRE_SASL_SUCCESS);
 }
 
 static void a_client_bound_to_another_channel_is_refused(void **state)
@@ -85,6 +87,8 @@ static void a_client_bound_to_another_channel_is_refused(void **state)
     bound_login(rig, "tls-exporter", (struct span){0});
     assert_failed(rig, "not-authorized");
     bound_login(rig, "tls-unique", SPAN(SCRAM_EXPORTER));
+    assert_failed(rig, "not-authorized");
+    bound_login(rig, "tls-future", SPAN(SCRAM_EXPORTER));
     assert_failed(rig, "malformed-request");
 }
 

@@ -174,8 +174,10 @@ static void test_channel_binding_is_offered_where_there_is_one(void **state)
     const struct wire_sasl_start *start = &open_call(WIRE_ID_sasl_start)->msg.u.sasl_start;
     assert_int_equal(start->mechanisms.count, 7);
     assert_true(span_is(start->mechanisms.items[0], "SCRAM-SHA-512-PLUS"));
-    assert_int_equal(start->binding_types.count, 1);
-    assert_int_equal(start->bindings.count, 1);
+    assert_int_equal(start->binding_types.count, 2);
+    assert_int_equal(start->bindings.count, 2);
+    assert_int_equal(start->unadvertised, 1);
+    assert_true(span_is(start->binding_types.items[1], "tls-unique"));
     assert_true(span_is(start->binding_types.items[0], "tls-server-end-point"));
     assert_true(span_is(start->bindings.items[0], "<tls-server-end-point>"));
     answer_sasl(WIRE_ID_sasl_start, WIRE_SASL_FAILURE, "not-authorized");
