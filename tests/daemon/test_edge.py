@@ -23,6 +23,7 @@ class Cast:
         self.port = self.edge.port("ws")
         self.router.take(event="peer_up", instance="edge-0")
         self.session.take(event="peer_up", instance="edge-0")
+        self.edge.wait_log("event=ready")
         self.sid = 100
         self.n = 1000
 

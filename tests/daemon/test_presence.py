@@ -20,6 +20,8 @@ class Cast:
         self.presences = [rig.daemon("presence", f"presence-{i}") for i in range(presences)]
         for _ in self.presences:
             self.up = self.router.take(event="peer_up", kind="presence")
+        for daemon in self.presences:
+            daemon.wait_log("event=ready")
 
     def session(self, account, resource="home", sid=1):
         """Bound, but nothing was said yet."""

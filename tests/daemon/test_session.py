@@ -21,6 +21,7 @@ class Cast:
         self.edge = rig.peer("edge", "edge-1", dial=[rig.address("session-0")])
         self.edge.take(event="peer_up", instance="session-0")
         self.router.take(event="peer_up", instance="session-0")
+        self.session.wait_log("event=ready")
 
     def ask(self, message, **values):
         return self.edge.ask("session", "x", message, **values)
@@ -176,6 +177,7 @@ def test_any_instance_takes_the_next_step(rig):
     c.edge.take(event="peer_down", instance="session-0")
     other = rig.daemon("session", "session-1")
     c.edge.take(event="peer_up", instance="session-1")
+    other.wait_log("event=ready")
     final = c.ask("sasl_step", state=bytes.fromhex(reply["state"]),
                   response=scram.final(bytes.fromhex(reply["data"]).decode()))
     assert final["outcome"] == 1, (final, other.log()[-500:])
