@@ -1,8 +1,8 @@
 /* XEP-0191 Blocking Command: the list as the account's own clients see and change it. What is
  * refused or dropped because of it is the routers' (their phase BLOCK).
  *
- * A block: contacts who will not hear of the user any more are told that he is unavailable, and have
- * heard it; then the list is stored, copied to Redis, known to all routers; then the pushes and the
+ * A block: contacts who will not hear of the user any more, and others he has sent presence to, are
+ * told that he is unavailable, and have heard it; then the list is stored, copied to Redis, known to all routers; then the pushes and the
  * result go out. An <unblock/> is stored and known first, then they see his presence again. So each
  * command is in effect when it is answered, for stanzas sent by whomever through whichever router.
  *
@@ -16,6 +16,7 @@
 #include "block_store.h"
 #include "bus/wire.h"
 #include "contact.h"
+#include "directed.h"
 #include "jid/jid.h"
 #include "jid/match.h"
 #include "presence.h"
@@ -31,6 +32,7 @@ struct blocking {
     struct state state;
     struct roster contacts;
     struct block_list before;
+    struct directed *directed; /* of each session in `state`: a block is told to those as well */
     struct block_change change;
 };
 
@@ -133,28 +135,44 @@ static void on_told(void *arg)
     job_release(arg, true);
 }
 
-/* The routers must have delivered it before they learn of the block: it would be stopped. */
-static void send_unavailable(struct job *job, const struct span *jids, size_t count)
+/* Those `session` was directed to, whom the change matches and who are no contacts among `viewers`;
+ * appended to `jids`. */
+static size_t add_directed(const struct blocking *work, size_t session, struct span *jids,
+                           size_t count)
 {
-    const struct blocking *work = job->data;
-    for (size_t i = 0; i < work->state.count && count; i++) {
-        if (!state_is_available(&work->state.sessions[i])) {
-            continue;
+    const struct block_list *items = &work->change.items;
+    const struct directed *directed = &work->directed[session];
+    size_t viewers = count;
+    for (size_t i = 0; i < directed->count; i++) {
+        struct span jid = directed->jids[i];
+        if (jid_match_any(items->jids, items->count, jid) &&
+            !jid_match_any(work->before.jids, work->before.count, jid) &&
+            !jid_match_any(jids, viewers, jid)) {
+            jids[count++] = jid;
         }
-        struct stanza stanza = {
-            .kind = STANZA_PRESENCE,
-            .type = STANZA_UNAVAILABLE,
-            .from = work->state.sessions[i].jid,
-        };
-        struct service_forward forward = {
-            .stanza = &stanza,
-            .recipients = jids,
-            .recipient_count = count,
-            .via = job->account,
-            .request = job->request,
-            .sent = on_told,
-            .arg = job,
-        };
+    }
+    return count;
+}
+
+/* The routers must have delivered it before they learn of the block: it would be stopped. */
+static void send_unavailable(struct job *job, const struct state_session *session,
+                             const struct span *jids, size_t count)
+{
+    struct stanza stanza = {
+        .kind = STANZA_PRESENCE,
+        .type = STANZA_UNAVAILABLE,
+        .from = session->jid,
+    };
+    struct service_forward forward = {
+        .stanza = &stanza,
+        .recipients = jids,
+        .recipient_count = count,
+        .via = job->account,
+        .request = job->request,
+        .sent = on_told,
+        .arg = job,
+    };
+    if (count) {
         job_hold(job);
         service_forward(job->presence->service, &forward);
     }
@@ -219,12 +237,34 @@ static void set_store(struct job *job)
 static void set_leave(struct job *job)
 {
     struct blocking *work = job->data;
-    const struct span *jids = NULL;
-    if (work->change.kind == BLOCK_ADD) {
-        size_t count = find_viewers(job, &work->change.items, &work->before, &jids);
-        send_unavailable(job, jids, count);
+    const struct span *viewers = NULL;
+    size_t count = find_viewers(job, &work->change.items, &work->before, &viewers);
+    for (size_t i = 0; i < work->state.count; i++) {
+        const struct state_session *session = &work->state.sessions[i];
+        size_t seeing = state_is_available(session) ? count : 0;
+        struct span *jids =
+            arena_calloc(job->arena, seeing + work->directed[i].count + 1, sizeof(*jids));
+        for (size_t k = 0; k < seeing; k++) {
+            jids[k] = viewers[k];
+        }
+        send_unavailable(job, session, jids, add_directed(work, i, jids, seeing));
     }
     job_go(job, set_store);
+}
+
+/* Who else has seen the user: those his sessions sent presence to directly. */
+static void set_gather(struct job *job)
+{
+    struct blocking *work = job->data;
+    if (work->change.kind != BLOCK_ADD) {
+        set_store(job);
+        return;
+    }
+    work->directed = arena_calloc(job->arena, work->state.count + 1, sizeof(*work->directed));
+    for (size_t i = 0; i < work->state.count; i++) {
+        directed_read(job, work->state.sessions[i].sid, &work->directed[i]);
+    }
+    job_go(job, set_leave);
 }
 
 static void set_run(struct job *job)
@@ -239,7 +279,7 @@ static void set_run(struct job *job)
     state_read(job, job->account, &work->state);
     roster_contacts(job, &work->contacts);
     block_load(job, &work->before);
-    job_go(job, set_leave);
+    job_go(job, set_gather);
 }
 
 void xep0191_set(void *ctx, struct service_request *request)

@@ -63,6 +63,17 @@ static void a_block_is_told_to_contacts_then_routers_then_clients(void **state)
     rig_expect_not(&rig, "unavailable"); /* he knows */
 }
 
+static void who_was_sent_presence_directly_is_told_too(void **state)
+{
+    (void)state;
+    rig_bind(&rig, JULIET, 2);
+    rig_does(&rig, JULIET, J(1), "<presence xmlns='jabber:client'/>");
+    rig_does(&rig, JULIET, J(2), "<presence xmlns='jabber:client' to='nurse@localhost/hall'/>");
+    rig_does(&rig, JULIET, J(3), BLOCK(ITEM("nurse@localhost")));
+    expect_in_order("nurse@localhost/hall <presence from=\"" JULIET "\" type=\"unavailable\"/>",
+                    "forget juliet@localhost");
+}
+
 static void an_unblock_is_told_to_routers_then_contacts(void **state)
 {
     (void)state;
@@ -186,6 +197,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         RIG_TEST(a_block_is_told_to_contacts_then_routers_then_clients),
+        RIG_TEST(who_was_sent_presence_directly_is_told_too),
         RIG_TEST(an_unblock_is_told_to_routers_then_contacts),
         RIG_TEST(what_may_not_be_done),
         RIG_TEST(a_repeated_command_follows_through),
