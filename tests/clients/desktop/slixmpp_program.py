@@ -33,8 +33,8 @@ class Desktop(slixmpp.ClientXMPP):
         tell("online", self.boundjid.full, chosen.name, self.transport.get_extra_info("cipher")[1])
 
     def _refused(self, stanza):
+        """It goes on with the next mechanism by itself, until the server has enough."""
         tell("failed", stanza["condition"])
-        self.disconnect()
 
     def _presence(self, presence):
         tell("presence", presence["from"], presence["type"], presence["status"])
