@@ -1,4 +1,4 @@
-/* Which items of a list of JIDs match a JID: XEP-0191 section 5 (JID Matching), which is also that
+/* Which items of a list of JIDs match a JID: XEP-0191 section 6 (JID Matching), which is also that
  * of XEP-0016. All JIDs are normalised text.
  *
  *     user@domain/resource   that resource only

@@ -8,8 +8,8 @@
  *
  * Choices the text leaves open: an <unblock/> that names a JID that is not blocked is refused as a
  * whole with item-not-found; a list that would grow beyond presence.max_blocked with not-acceptable.
- * One's own JID may be blocked, without any effect (section 4, note). Blocking is polite (section
- * 3): subscriptions stay.
+ * One's own JID may be blocked, without any effect (section 5, note). Blocking is polite (section
+ * 4): subscriptions stay.
  */
 #include "base/buf.h"
 #include "base/rand.h"
@@ -100,13 +100,28 @@ static const char *read_wish(struct job *job, struct block_change *change)
 }
 
 /* ---- who is concerned ---- */
+/* Items that are single resources of `contact` and matched by none of `others`, appended to `jids`. */
+static size_t add_resources(struct span contact, const struct block_list *items,
+                            const struct block_list *others, struct span *jids)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < items->count; i++) {
+        struct span jid = items->jids[i];
+        if (!jid_is_bare(jid) && span_eq(jid_bare(jid), contact) &&
+            !jid_match_any(others->jids, others->count, jid)) {
+            jids[count++] = jid;
+        }
+    }
+    return count;
+}
+
 /* Those of `items` who may see the user's presence and whom `others` do not match: contacts by their
  * bare JID, single resources of contacts by their full one. */
 static size_t find_viewers(struct job *job, const struct block_list *items,
                            const struct block_list *others, const struct span **jids_out)
 {
     const struct blocking *work = job->data;
-    size_t most = work->contacts.count * (items->count + 1);
+    size_t most = work->contacts.count + items->count;
     struct span *jids = arena_calloc(job->arena, most + 1, sizeof(*jids));
     size_t count = 0;
     for (size_t i = 0; i < work->contacts.count; i++) {
@@ -117,13 +132,8 @@ static size_t find_viewers(struct job *job, const struct block_list *items,
         }
         if (jid_match_any(items->jids, items->count, contact)) {
             jids[count++] = contact;
-            continue;
-        }
-        for (size_t j = 0; j < items->count; j++) {
-            if (!jid_is_bare(items->jids[j]) && span_eq(jid_bare(items->jids[j]), contact) &&
-                !jid_match_any(others->jids, others->count, items->jids[j])) {
-                jids[count++] = items->jids[j];
-            }
+        } else {
+            count += add_resources(contact, items, others, jids + count);
         }
     }
     *jids_out = jids;

@@ -1,4 +1,4 @@
-/* XEP-0191 sections 3.3 and 5: who is refused, who is told. */
+/* XEP-0191 sections 3.3 and 6: who is refused, who is told. */
 #include "block.h"
 
 #include "answer.h"

@@ -14,7 +14,7 @@
  * so long that its link counts as lost (bus.peer_grace) hears the notice block_changed through the
  * other routers, or learns of a gap in the notices, which makes it forget everything.
  *
- * Nobody is blocked from himself (XEP-0191 section 4, note): stanzas between resources of an account,
+ * Nobody is blocked from himself (XEP-0191 section 5, note): stanzas between resources of an account,
  * and what the user and the server itself tell each other, pass; so do our own errors.
  */
 #ifndef JACKDAW_ROUTER_BLOCK_H

@@ -1,4 +1,4 @@
-/* XEP-0191 section 5: which items match which JIDs, and which is tried first. */
+/* XEP-0191 section 6: which items match which JIDs, and which is tried first. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
