@@ -1,4 +1,4 @@
-"""The client's side of SASL: PLAIN (RFC 4616), SCRAM-SHA-1 and SCRAM-SHA-256 (RFC 5802, RFC 7677)."""
+"""The client's side of SASL: PLAIN (RFC 4616), SCRAM (RFC 5802, RFC 7677) with SHA-1, SHA-256, SHA-512."""
 
 import base64
 import functools
@@ -7,7 +7,7 @@ import hmac
 import secrets
 import unicodedata
 
-HASHES = {"SCRAM-SHA-1": "sha1", "SCRAM-SHA-256": "sha256"}
+HASHES = {"SCRAM-SHA-1": "sha1", "SCRAM-SHA-256": "sha256", "SCRAM-SHA-512": "sha512"}
 
 
 def encode(data):

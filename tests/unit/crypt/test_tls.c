@@ -247,12 +247,17 @@ static void both_ends_agree_on_the_binding(void **state)
     unsigned char ours[64], theirs[64];
     unsigned len = sizeof(theirs);
     assert_int_equal(tls_exporter(tls, ours, sizeof(ours)), 0);
+    assert_int_equal(tls_unique(tls, ours, sizeof(ours)), 0);
     assert_int_equal(handshake(&client, tls, 4096), TLS_OPEN);
     assert_int_equal(tls_exporter(tls, ours, sizeof(ours)), 32);
     assert_int_equal(SSL_export_keying_material(client.ssl, theirs, 32, "EXPORTER-Channel-Binding",
                                                 24, NULL, 0, 1),
                      1);
     assert_memory_equal(ours, theirs, 32);
+    size_t finished = SSL_get_finished(client.ssl, theirs, sizeof(theirs));
+    assert_int_equal(tls_unique(tls, ours, sizeof(ours)), finished);
+    assert_memory_equal(ours, theirs, finished);
+    assert_int_equal(tls_unique(tls, ours, finished - 1), 0);
     X509 *certificate = SSL_get1_peer_certificate(client.ssl);
     assert_int_equal(X509_digest(certificate, EVP_sha256(), theirs, &len), 1);
     assert_int_equal(tls_server_end_point(tls, ours, sizeof(ours)), len);
@@ -299,6 +304,8 @@ static int remove_dir(void **state)
         snprintf(path, sizeof(path), "%s/%s.crt", dir, names[i]);
         unlink(path);
         snprintf(path, sizeof(path), "%s/%s.key", dir, names[i]);
+        unlink(path);
+        snprintf(path, sizeof(path), "%s/%s.key.lock", dir, names[i]);
         unlink(path);
     }
     return rmdir(dir);
