@@ -1,9 +1,9 @@
 /* One bus: opening and closing, and the way of what comes in to the file it is for.
  *
  * Transport: raw REQ dials, raw REP listens (transport.h). What an item costs over both ends, its
- * settlement included, at a linger of 3 ms (tests/bench/bus_bench.c; 2 virtual cores, CPU us per
- * item): 45 at 1,000/s, 10 at 5,000/s, 2.8 at 20,000/s; a frame costs about 110, so batching
- * decides.
+ * settlement included, at a linger of 3 ms (tests/bench/bus_bench.c; CPU us per item on 2 virtual
+ * cores, quiet to busy): 45 to 76 at 1,000/s, 10 to 17 at 5,000/s, 3 to 5 at 20,000/s. A frame
+ * costs 110 to 200, so batching decides.
  */
 #include "bus/bus_internal.h"
 
