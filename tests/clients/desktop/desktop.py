@@ -14,6 +14,7 @@ It prints what happens, a line each, blanks between the words, and takes orders 
 """
 
 import asyncio
+import glob
 import os
 import re
 import shlex
@@ -27,6 +28,7 @@ from cluster.xmppws import Client, XmppError, child_text, local, message  # noqa
 
 DOMAIN = os.environ.get("CLUSTER_DOMAIN", "localhost")
 CERTIFICATE = os.environ.get("NODE_EXTRA_CA_CERTS", "")
+STRANGERS = "/etc/ssl/certs/ca-certificates.crt"  # Debian's ca-certificates
 PATIENCE = 20  # seconds for anything that is due
 WAYS = {"starttls": "CLUSTER_TCP", "tls": "CLUSTER_TLS"}
 
@@ -67,6 +69,16 @@ async def make_account(stem, password="p4ss word"):
     said, _ = await adding.communicate((password + "\n").encode())
     assert adding.returncode == 0, said.decode()
     return account
+
+
+def assert_scram(account):
+    """The session daemons' logs say with what the (failed) logins of the account were tried first."""
+    tried = []
+    for path in glob.glob(os.path.join(os.environ["CLUSTER_RUN_DIR"], "log", "session-*.log")):
+        with open(path, encoding="utf-8") as log:
+            tried += re.findall(r"time=(\S+) .*event=login_failed mechanism=(\S+) account=%s " % account.jid,
+                                log.read())
+    assert tried and min(tried)[1].startswith("SCRAM-"), "logins were tried with %s" % sorted(tried)
 
 
 class Party:
@@ -269,7 +281,7 @@ class Library:
             await client.end()
             await web.leave()
 
-    async def mechanism(self, way):
+    async def password(self, way):
         account = await make_account("romeo", "pass wörd ☾")
         client = await Program.start(self.argv, account, way)
         try:
@@ -279,11 +291,24 @@ class Library:
             await client.end()
 
     async def refusal(self, way):
-        client = await Program.start(self.argv, await make_account("romeo"), way, password="not it")
+        account = await make_account("romeo")
+        client = await Program.start(self.argv, account, way, password="not it")
         try:
             await client.sees("^failed .*(not.authorized|auth)")
         finally:
             await client.end()
+        assert_scram(account)
+
+    async def distrust(self, way):
+        """The cluster's certificate is not among those that the world trusts."""
+        client = await Program.start(self.argv, await make_account("romeo"), way, trust=STRANGERS)
+        try:
+            await client.sees("^(failed|ended)", 3)
+        except AssertionError:
+            pass  # some try again and again
+        finally:
+            await client.end()
+        assert not [line for line in client.seen if line.startswith("online")], client.seen
 
     async def two_of_them(self):
         """One by STARTTLS and one by direct TLS, at different daemons."""
@@ -300,10 +325,12 @@ class Library:
         found = {}
         for way in WAYS:
             by = "%s over %s " % (self.name, way)
-            found[by + "logs in with SCRAM and a password beyond ASCII"] = lambda w=way: self.mechanism(w)
+            found[by + "logs in with a password beyond ASCII"] = lambda w=way: self.password(w)
             found[by + "chats both ways with a WebSocket client and each sees the other's status"] = \
                 lambda w=way: self.conversation(w)
-            found[by + "is refused with a wrong password"] = lambda w=way: self.refusal(w)
+            found[by + "uses SCRAM and is refused with a wrong password"] = lambda w=way: self.refusal(w)
+            found[by + "does not log in where it does not trust the certificate"] = \
+                lambda w=way: self.distrust(w)
         found["two %s clients of different daemons get every line once and in order" % self.name] = \
             self.two_of_them
         return found

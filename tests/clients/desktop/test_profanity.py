@@ -65,6 +65,7 @@ async def refusal(way):
         await terminal.shows("Login failed")
     finally:
         await terminal.end()
+    desktop.assert_scram(romeo)
 
 
 def tests():
@@ -73,7 +74,7 @@ def tests():
         by = "profanity over %s " % way
         found[by + "chats both ways with a WebSocket client and each sees the other's status"] = \
             lambda w=way: conversation(w)
-        found[by + "is refused with a wrong password"] = lambda w=way: refusal(w)
+        found[by + "uses SCRAM and is refused with a wrong password"] = lambda w=way: refusal(w)
     return found
 
 
