@@ -185,7 +185,11 @@ class Program(Party):
     @classmethod
     async def log_in(cls, argv, account, way, number=0):
         program = await cls.start(argv, account, way, number=number)
-        program.jid = (await program.sees(r"^online (\S+)")).group(1)
+        try:
+            program.jid = (await program.sees(r"^online (\S+)")).group(1)
+        except AssertionError:
+            await program.end()
+            raise
         return program
 
     async def _read(self):
