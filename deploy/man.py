@@ -46,7 +46,7 @@ def page(path):
 
 
 def main():
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         raise SystemExit(__doc__)
     os.makedirs(sys.argv[1], exist_ok=True)
     for path in sorted(glob.glob(os.path.join(ROOT, "services", "*", "main.c"))):
