@@ -173,7 +173,7 @@ static void conn_address(void *arg, char *out, size_t size)
 {
     const struct conn *conn = arg;
 
-    snprintf(out, size, "%s", conn->tcp != NULL ? tcp_peer(conn->tcp) : "");
+    (void)snprintf(out, size, "%s", conn->tcp != NULL ? tcp_peer(conn->tcp) : "");
 }
 
 /* RFC 9266, RFC 5929 */
