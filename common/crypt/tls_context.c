@@ -22,7 +22,7 @@ void tls_error_line(char *out, size_t size)
     unsigned long code = ERR_get_error();
     const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
 
-    snprintf(out, size, "%s", reason != NULL ? reason : "unknown reason");
+    (void)snprintf(out, size, "%s", reason != NULL ? reason : "unknown reason");
     ERR_clear_error();
 }
 
@@ -113,7 +113,7 @@ static int tls_read_ocsp(const char *path, struct buf *out, char *error, size_t 
     size_t got;
 
     if (file == NULL) {
-        snprintf(error, error_size, "%s: %s", path, strerror(errno));
+        (void)snprintf(error, error_size, "%s: %s", path, strerror(errno));
         return -1;
     }
     got = fread(buf_reserve(out, TLS_OCSP_MAX), 1, TLS_OCSP_MAX, file);
@@ -151,7 +151,7 @@ static int tls_domain_load(struct tls_load *load, struct tls_domain *domain,
     domain->name = mem_strdup(identity->domain);
     domain->ssl = SSL_CTX_new(TLS_server_method());
     if (domain->ssl == NULL) {
-        snprintf(error, error_size, "OpenSSL cannot make a context");
+        (void)snprintf(error, error_size, "OpenSSL cannot make a context");
         return -1;
     }
     tls_configure(domain->ssl, load, domain);
@@ -164,7 +164,7 @@ static int tls_domain_load(struct tls_load *load, struct tls_domain *domain,
     }
     if (bad != NULL) {
         tls_error_line(reason, sizeof(reason));
-        snprintf(error, error_size, "%s: %s", bad, reason);
+        (void)snprintf(error, error_size, "%s: %s", bad, reason);
         return -1;
     }
     return identity->ocsp != NULL ? tls_read_ocsp(identity->ocsp, &domain->ocsp, error, error_size)
@@ -202,7 +202,7 @@ struct tls_context *tls_context_new(const struct tls_options *options, char *err
     struct tls_load *load;
 
     if (options->identity_count == 0) {
-        snprintf(error, error_size, "no certificate is configured");
+        (void)snprintf(error, error_size, "no certificate is configured");
         return NULL;
     }
     load = tls_load_new(options, error, error_size);
