@@ -6,6 +6,7 @@
 #   format     clang-format, and shellcheck where it is installed
 #   lint       layers and homes of foreign libraries, clang-tidy, cppcheck
 #   unit       unit and codec tests
+#   tsan       what uses threads once more, with ThreadSanitizer
 #   daemon     each daemon alone against mock peers
 #   scenario   scripted conversations with a cluster of 3 edges, 2 routers, sessions, presence, pubsub
 #   desktop    slixmpp, aioxmpp, libstrophe, go-sendxmpp, profanity, finch, xmpp.js over TCP and TLS,
@@ -66,6 +67,11 @@ stage_lint() {
 
 stage_unit() {
     ctest --test-dir build/asan -L unit -j "$(nproc)" --no-tests=error --output-on-failure
+}
+
+stage_tsan() {
+    build_with tsan && ctest --test-dir build/tsan -L unit --no-tests=error --output-on-failure \
+        -R 'unit/(bus|loop|metric|redis|registry|sql|session|presence|pubsub)/'
 }
 
 stage_daemon() {
@@ -168,7 +174,7 @@ main() {
         ;;
     esac
     [[ ${#stages[@]} == 0 ]] &&
-        stages=(build clang format lint unit daemon scenario desktop clients fuzz quickstart)
+        stages=(build clang format lint unit tsan daemon scenario desktop clients fuzz quickstart)
     for stage in "${stages[@]}"; do
         declare -F "stage_$stage" >/dev/null || {
             printf 'there is no stage %s; tests/run.sh --help lists them\n' "$stage" >&2

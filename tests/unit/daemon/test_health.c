@@ -103,6 +103,23 @@ static void other_requests_are_refused(void **state)
     stop(&child);
 }
 
+/* The daemon answers again within a while: a place is free a moment after its connection is seen to
+ * have ended. */
+static void expect_soon(uint16_t port)
+{
+    bool is_answered = false;
+
+    for (int i = 0; i < 100 && !is_answered; i++) {
+        struct buf answer = {0};
+        child_ask(port, "GET /healthz HTTP/1.1\r\n\r\n", &answer);
+        is_answered = span_has_prefix(buf_span(&answer), SPAN("HTTP/1.1 200 OK\r\n"));
+        buf_deinit(&answer);
+        if (!is_answered)
+            usleep(50000);
+    }
+    assert_true(is_answered);
+}
+
 static void idle_connections_are_bounded_and_dropped(void **state)
 {
     struct child child;
@@ -120,7 +137,7 @@ static void idle_connections_are_bounded_and_dropped(void **state)
     /* The first of them was certainly taken; the last may have been the one too many itself. */
     struct pollfd ended = {.fd = fds[0], .events = POLLIN};
     assert_int_equal(poll(&ended, 1, PATIENCE_MS), 1); /* the daemon loses its patience */
-    expect(port, "GET /healthz HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\n", "ok");
+    expect_soon(port);
     for (size_t i = 0; i < 64; i++)
         close(fds[i]);
     stop(&child);
