@@ -70,7 +70,8 @@ stage_unit() {
 }
 
 stage_tsan() {
-    build_with tsan && ctest --test-dir build/tsan -L unit --no-tests=error --output-on-failure \
+    build_with tsan && TSAN_OPTIONS=suppressions=$root/tests/tsan.supp \
+        ctest --test-dir build/tsan -L unit --no-tests=error --output-on-failure \
         -R 'unit/(bus|loop|metric|redis|registry|sql|session|presence|pubsub)/'
 }
 
