@@ -6,11 +6,6 @@
 
 #define C2S_ERROR 256
 
-static const char *see_other_host(const struct conf *conf)
-{
-    return conf_str(conf, CONF_c2s_see_other_host);
-}
-
 /* One certificate serves all domains: its files name them. */
 static struct tls_options tls_options(const struct c2s *c2s, struct tls_identity *identity)
 {
@@ -78,7 +73,7 @@ int c2s_open(struct daemon *d, void **ctx_out)
 {
     struct c2s *c2s = mem_calloc(1, sizeof(*c2s));
     list_init(&c2s->conns);
-    if (holder_open(&c2s->holder, d, see_other_host) < 0 || open_tls(c2s) < 0 ||
+    if (holder_open(&c2s->holder, d, NULL) < 0 || open_tls(c2s) < 0 ||
         listen_on(c2s, "c2s", (uint16_t)conf_u64(d->conf, CONF_c2s_port), accept_plain) < 0 ||
         listen_on(c2s, "c2s-tls", (uint16_t)conf_u64(d->conf, CONF_c2s_tls_port), accept_direct) <
             0) {
