@@ -30,6 +30,19 @@ struct publisher {
 
 /* ---- addresses ---- */
 
+/* Only the scheme tells: a path may well hold these letters. */
+static bool is_tcp(const char *address)
+{
+    static const char *const schemes[] = {
+        "tcp:", "tcp4:", "tcp6:", "tls+tcp:", "tls+tcp4:", "tls+tcp6:"};
+
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        if (span_has_prefix(span_cstr(address), span_cstr(schemes[i])))
+            return true;
+    }
+    return false;
+}
+
 /* `base` with a suffix, or for TCP with the port `step` higher. -1 when that is no address. */
 static int derive_address(const char *base, unsigned step, char out[ADDRESS_SIZE])
 {
@@ -38,7 +51,7 @@ static int derive_address(const char *base, unsigned step, char out[ADDRESS_SIZE
     uint64_t port;
     int len;
 
-    if (!strstr(base, "tcp")) {
+    if (!is_tcp(base)) {
         len = snprintf(out, ADDRESS_SIZE, "%s%s", base, suffixes[step]);
     } else {
         if (span_to_u64(span_cstr(colon ? colon + 1 : ""), &port) != 0 || port + step > 65535)

@@ -220,6 +220,24 @@ static void hubs_on_tcp_use_the_next_two_ports(void **state)
     close_all(1);
 }
 
+/* The name of a temporary folder may hold any letters. */
+static void a_path_that_holds_the_letters_tcp_is_no_tcp_address(void **state)
+{
+    (void)state;
+    open_all(0);
+    addresses[0] = rig_address("tcp");
+    open_hub(0);
+    rig_close(&publisher);
+    rig_close(&subscriber);
+    memset(&publisher, 0, sizeof publisher);
+    memset(&subscriber, 0, sizeof subscriber);
+    open_spoke(&publisher, "session-0", false, 1);
+    open_spoke(&subscriber, "presence-0", true, 1);
+    say(&publisher, "over ipc");
+    RIG_UNTIL(hubs[0].notices == 1);
+    close_all(1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +257,8 @@ int main(void)
                                         rig_teardown),
         cmocka_unit_test_setup_teardown(hubs_on_tcp_use_the_next_two_ports, rig_setup,
                                         rig_teardown),
+        cmocka_unit_test_setup_teardown(a_path_that_holds_the_letters_tcp_is_no_tcp_address,
+                                        rig_setup, rig_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
