@@ -1,4 +1,4 @@
-/* SASL (RFC 6120 section 6): the stream carries it, session decides. Between two steps session's
+/* A SASL exchange (RFC 4422): the stream carries it, session decides. Between two steps session's
  * own state is kept here, sealed, so that any instance can take the next one. */
 #include "base/codec.h"
 #include "base/log.h"
@@ -6,54 +6,42 @@
 #include "base/rand.h"
 #include "metric/metric.h"
 #include "stream/offer_internal.h"
-#include "stream/stream_internal.h"
+#include "stream/sasl_internal.h"
 
-static void fail(struct stream *stream, const char *condition, struct span text)
+void stream_sasl_refuse(struct stream *stream, const struct stream_sasl_profile *profile,
+                        const char *condition, struct span text)
 {
-    struct buf *out = &stream->host->out;
-    buf_reset(out);
-    buf_printf(out, "<failure xmlns='" NS_SASL "'><%s/>", condition);
-    if (text.len > 0) {
-        buf_append_cstr(out, "<text xml:lang='en'>");
-        xml_escape(text, out);
-        buf_append_cstr(out, "</text>");
-    }
-    buf_append_cstr(out, "</failure>");
     stream->state = STREAM_LOGIN;
     stream->login->mechanism = NULL;
     buf_deinit(&stream->login->sasl_state);
-    (void)stream_send(stream, buf_span(out));
+    profile->fail(stream, condition, text);
 }
 
-/* As fail, for what counts as an attempt: too many end the stream. */
-static void fail_attempt(struct stream *stream, const char *condition, struct span text)
+void stream_sasl_refuse_attempt(struct stream *stream, const struct stream_sasl_profile *profile,
+                                const char *condition, struct span text)
 {
     metric_inc(METRIC_stream_login_failures);
-    fail(stream, condition, text);
+    stream_sasl_refuse(stream, profile, condition, text);
     if (++stream->login->attempts >= stream->host->options.max_auth_attempts)
         stream_fail(stream, "policy-violation", SPAN("too many failed logins"));
 }
 
-/* Sends <name>base64</name>; empty data as an empty element. */
-static void send_data(struct stream *stream, const char *name, struct span data)
+void stream_sasl_write(const char *ns, const char *name, struct span data, struct buf *out)
 {
-    struct buf *out = &stream->host->out;
-    buf_reset(out);
-    buf_printf(out, "<%s xmlns='" NS_SASL "'>", name);
+    buf_printf(out, "<%s xmlns='%s'>", name, ns);
     base64_encode(data, out);
     buf_printf(out, "</%s>", name);
-    (void)stream_send(stream, buf_span(out));
 }
 
 /* ---- session's answer: one function per outcome ---- */
 
 static void on_challenge(struct stream *stream, const struct wire_sasl_reply *reply)
 {
-    struct buf *state = &stream->login->sasl_state;
-    buf_reset(state);
-    buf_append_span(state, reply->state);
-    stream->state = STREAM_SASL;
-    send_data(stream, "challenge", reply->data);
+    struct stream_login *login = stream->login;
+    buf_reset(&login->sasl_state);
+    buf_append_span(&login->sasl_state, reply->state);
+    stream->state = login->profile->state;
+    login->profile->challenge(stream, reply->data);
 }
 
 static void on_success(struct stream *stream, const struct wire_sasl_reply *reply)
@@ -63,20 +51,18 @@ static void on_success(struct stream *stream, const struct wire_sasl_reply *repl
     buf_deinit(&login->sasl_state);
     mem_free(login->account);
     login->account = mem_strdup_span(reply->account);
-    stream->state = STREAM_REOPENING;
-    if (stream->parser)
-        xml_stream_restart(stream->parser);
-    send_data(stream, "success", reply->data);
+    login->profile->succeed(stream, reply);
 }
 
 /* Conditions that say "our fault, try later" do not count against the client. */
 static void on_failure(struct stream *stream, const struct wire_sasl_reply *reply)
 {
+    const struct stream_sasl_profile *profile = stream->login->profile;
     char *condition = mem_strdup_span(reply->condition);
     if (span_is(reply->condition, "temporary-auth-failure"))
-        fail(stream, condition, reply->text);
+        stream_sasl_refuse(stream, profile, condition, reply->text);
     else
-        fail_attempt(stream, condition, reply->text);
+        stream_sasl_refuse_attempt(stream, profile, condition, reply->text);
     mem_free(condition);
 }
 
@@ -95,13 +81,14 @@ static void on_reply(struct stream_call *call, enum bus_outcome outcome,
     if (outcome != BUS_SETTLED || reply->id != WIRE_ID_sasl_reply ||
         reply->u.sasl_reply.outcome >= sizeof(outcomes) / sizeof(outcomes[0])) {
         LOG_WARN("login-unanswered", "outcome=%d", (int)outcome);
-        fail(stream, "temporary-auth-failure", SPAN("the server cannot check logins now"));
+        stream_sasl_refuse(stream, stream->login->profile, "temporary-auth-failure",
+                           SPAN("the server cannot check logins now"));
         return;
     }
     outcomes[reply->u.sasl_reply.outcome](stream, &reply->u.sasl_reply);
 }
 
-/* ---- the client's elements ---- */
+/* ---- what the client says ---- */
 
 static void start(struct stream *stream, const struct stream_mechanism *mechanism,
                   struct span initial)
@@ -126,46 +113,45 @@ static void start(struct stream *stream, const struct stream_mechanism *mechanis
                 .unadvertised = offer.unadvertised,
             },
     };
+    if (stream->login->profile->prepare)
+        stream->login->profile->prepare(stream, &request.u.sasl_start);
     stream_login_call(stream, rand_u64(), &request, on_reply);
 }
 
-/* The text of an element as bytes: base64, "=" stands for empty. 0, or -1. */
-static int decode(const struct xml_top *top, struct buf *out)
+/* No initial response: ask for it (RFC 6120 section 6.4.2). */
+static void ask(struct stream *stream, const struct stream_mechanism *mechanism)
 {
-    struct span text = span_trim(top->text);
-    if (span_is(text, "="))
-        return 0;
-    return base64_decode(text, out);
+    stream->login->mechanism = mechanism;
+    stream->state = stream->login->profile->state;
+    stream->login->profile->challenge(stream, (struct span){0});
 }
 
-void stream_sasl_auth(struct stream *stream, const struct xml_top *top)
+void stream_sasl_start(struct stream *stream, const struct stream_sasl_profile *profile,
+                       const struct stream_sasl_choice *choice)
 {
-    const struct stream_mechanism *mechanism =
-        stream_mechanism_find(xml_attr_get(top, "mechanism"));
+    const struct stream_mechanism *mechanism = stream_mechanism_find(choice->mechanism);
     const char *problem =
         mechanism ? stream_mechanism_problem(stream, mechanism) : "invalid-mechanism";
     struct buf initial = {0};
+    stream->login->profile = profile;
     if (problem)
-        fail(stream, problem, (struct span){0});
-    else if (decode(top, &initial) < 0)
-        fail_attempt(stream, "incorrect-encoding", (struct span){0});
-    else if (initial.len == 0 && top->text.len == 0) {
-        /* No initial response: ask for it (RFC 6120 section 6.4.2). */
-        stream->login->mechanism = mechanism;
-        stream->state = STREAM_SASL;
-        send_data(stream, "challenge", (struct span){0});
-    } else
+        stream_sasl_refuse(stream, profile, problem, (struct span){0});
+    else if (base64_decode(choice->initial, &initial) < 0)
+        stream_sasl_refuse_attempt(stream, profile, "incorrect-encoding", (struct span){0});
+    else if (!choice->initial.data)
+        ask(stream, mechanism);
+    else
         start(stream, mechanism, buf_span(&initial));
     buf_deinit(&initial);
 }
 
-void stream_sasl_response(struct stream *stream, const struct xml_top *top)
+void stream_sasl_step(struct stream *stream, struct span text)
 {
     struct stream_login *login = stream->login;
     const struct stream_mechanism *mechanism = login->mechanism;
     struct buf response = {0};
-    if (decode(top, &response) < 0) {
-        fail_attempt(stream, "incorrect-encoding", (struct span){0});
+    if (base64_decode(text, &response) < 0) {
+        stream_sasl_refuse_attempt(stream, login->profile, "incorrect-encoding", (struct span){0});
     } else if (mechanism) {
         login->mechanism = NULL;
         start(stream, mechanism, buf_span(&response));
@@ -177,16 +163,4 @@ void stream_sasl_response(struct stream *stream, const struct xml_top *top)
         stream_login_call(stream, rand_u64(), &request, on_reply);
     }
     buf_deinit(&response);
-}
-
-void stream_sasl_stray(struct stream *stream, const struct xml_top *top)
-{
-    (void)top;
-    fail_attempt(stream, "malformed-request", (struct span){0});
-}
-
-void stream_sasl_abort(struct stream *stream, const struct xml_top *top)
-{
-    (void)top;
-    fail(stream, "aborted", (struct span){0});
 }

@@ -54,7 +54,8 @@ struct stream_login {
     struct buf sasl_state;
     struct buf deferred; /* frames that came while a call was out: u32 length, bytes */
     uint32_t attempts;
-    const struct stream_mechanism *mechanism; /* chosen without an initial response */
+    const struct stream_sasl_profile *profile; /* of the exchange under way (sasl_internal.h) */
+    const struct stream_mechanism *mechanism;  /* chosen without an initial response */
 };
 
 struct stream_session {
@@ -83,7 +84,7 @@ struct stream {
     struct stream_session *session;
     struct xml_stream *parser; /* <stream:stream> framing; NULL: RFC 7395 */
     uint32_t last_in_ms;       /* modulo 2^32 */
-    uint8_t state;
+    uint16_t state;
     bool is_secure : 1;
     bool has_header : 1; /* ours was sent */
     bool is_pinged : 1;
@@ -148,7 +149,7 @@ bool stream_send_stanza(struct stream *stream, const struct stanza *stanza, stru
 /* starttls.c */
 bool stream_awaits_tls(const struct stream *stream); /* nobody may log in before it is encrypted */
 void stream_starttls(struct stream *stream, const struct xml_top *top);
-/* sasl.c */
+/* sasl_rfc6120.c */
 void stream_sasl_auth(struct stream *stream, const struct xml_top *top);
 void stream_sasl_response(struct stream *stream, const struct xml_top *top);
 void stream_sasl_stray(struct stream *stream, const struct xml_top *top);
