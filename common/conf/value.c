@@ -1,7 +1,9 @@
 /* Values of options: parsing by type, and saying what is allowed. */
 #include "conf/conf_internal.h"
 
+#include "base/arena.h"
 #include "base/mem.h"
+#include "jid/jid.h"
 
 #include <inttypes.h>
 
@@ -14,7 +16,9 @@ const struct conf_option conf_options[CONF_COUNT] = {
 #define RANGE(a, b)   OPT_RANGE(a, b)
 #define CHOICES(text) OPT_CHOICES(text)
 #define OPTION(section, name, type, fallback, limits, prose)                                       \
-    {#section, #name, CONF_##type, fallback, limits, prose},
+    {#section, #name, CONF_##type, fallback, limits, prose, false},
+#define DOMAIN_OPTION(section, name, type, fallback, limits, prose)                                \
+    {#section, #name, CONF_##type, fallback, limits, prose, true},
 #include "conf/options.def"
 #undef OPTION
 #undef CHOICES
@@ -30,6 +34,16 @@ bool conf_opens_section(size_t i)
         }
     }
     return true;
+}
+
+bool conf_has_domain_options(const char *section)
+{
+    for (size_t i = 0; i < CONF_COUNT; i++) {
+        if (conf_options[i].is_per_domain && strcmp(conf_options[i].section, section) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 struct unit {
@@ -148,6 +162,50 @@ static int parse_list(const struct conf_option *option, struct span text, struct
     return 0;
 }
 
+/* ---- domains ---- */
+static bool is_among(const struct span *items, size_t count, struct span item)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (span_eq(items[i], item)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Each normalised and kept once. The bytes move while they grow: the spans are made at the end. */
+static int parse_domains(const struct conf_option *option, struct span text,
+                         struct conf_value *value)
+{
+    struct conf_value written = {0};
+    struct arena arena = {0};
+    size_t bytes = 0;
+    int result = parse_list(option, text, &written);
+
+    value->items = mem_calloc(written.item_count + 1, sizeof(*value->items));
+    for (size_t i = 0; i < written.item_count && result == 0; i++) {
+        struct span domain;
+        result = jid_normalise_domain(written.items[i], &arena, &domain);
+        if (result == 0 && !is_among(value->items, value->item_count, domain)) {
+            value->items[value->item_count++] = domain;
+            bytes += domain.len + 1;
+        }
+    }
+    value->item_bytes = mem_calloc(1, bytes + 1);
+    bytes = 0;
+    for (size_t i = 0; i < value->item_count; i++) {
+        char *at = value->item_bytes + bytes;
+        memcpy(at, value->items[i].data, value->items[i].len);
+        bytes += value->items[i].len + 1;
+        value->items[i].data = at;
+    }
+    value->item_count = result == 0 ? value->item_count : 0;
+    value->number = value->item_count;
+    conf_value_deinit(&written);
+    arena_deinit(&arena);
+    return result;
+}
+
 static int parse_text(const struct conf_option *option, struct span text, struct conf_value *value)
 {
     (void)option;
@@ -169,6 +227,7 @@ static const struct conf_kind conf_kinds[] = {
     [CONF_STRING] = {"text", parse_text},
     [CONF_PATH] = {"a path", parse_text},
     [CONF_LIST] = {"a list separated by commas or spaces", parse_list},
+    [CONF_DOMAINS] = {"a list of domain names separated by commas or spaces", parse_domains},
     [CONF_ENUM] = {"one of", parse_enum},
 };
 
@@ -207,13 +266,18 @@ static void write_number(const struct conf_option *option, uint64_t number, stru
     buf_printf(out, "%" PRIu64 "%s", number / best->factor, number > 0 ? best->suffix : "");
 }
 
+static bool is_list(const struct conf_option *option)
+{
+    return option->type == CONF_LIST || option->type == CONF_DOMAINS;
+}
+
 void conf_write_allowed(const struct conf_option *option, struct buf *out)
 {
     buf_append_cstr(out, conf_kinds[option->type].allowed);
     if (option->choices != NULL) {
         buf_printf(out, " %s", option->choices);
     } else if (option->is_bounded) {
-        buf_append_cstr(out, option->type == CONF_LIST ? ", elements: " : ", ");
+        buf_append_cstr(out, is_list(option) ? ", elements: " : ", ");
         write_number(option, option->min, out);
         buf_append_cstr(out, " to ");
         write_number(option, option->max, out);

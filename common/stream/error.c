@@ -61,7 +61,7 @@ void stream_fail(struct stream *stream, const char *condition, struct span text)
     if (stream->state == STREAM_ENDED)
         return;
     if (!stream->has_header) /* an error needs a header before it (RFC 6120 section 4.9.1.2) */
-        stream_write_header(stream, stream->host->options.domains[0]);
+        stream_write_header(stream, stream->host->options.domains[0].name);
     if (stream->state == STREAM_ENDED)
         return;
     LOG_DEBUG("stream-error", "condition=%s jid=%s", condition,
@@ -89,7 +89,7 @@ void stream_close_requested(struct stream *stream, const struct xml_top *top)
 {
     (void)top;
     if (!stream->has_header)
-        stream_write_header(stream, stream->host->options.domains[0]);
+        stream_write_header(stream, stream->host->options.domains[0].name);
     if (stream->state == STREAM_ENDED)
         return;
     struct span last = close_element(stream);

@@ -7,11 +7,11 @@
 #include "redis/redis.h"
 #include "registry/lease.h"
 
-static struct stream_options options_of(const struct holder *holder)
+static struct stream_options options_of(const struct holder *holder, struct arena *arena)
 {
     const struct daemon *d = holder->daemon;
     struct stream_options options = {.loop = d->loop, .bus = d->bus, .holder = d->instance};
-    stream_options_load(&options, d->conf);
+    stream_options_load(&options, d->conf, arena);
     if (holder->see_other)
         options.see_other_uri = holder->see_other(d->conf);
     return options;
@@ -29,8 +29,10 @@ int holder_open(struct holder *holder, struct daemon *d,
 {
     char error[256];
     *holder = (struct holder){.daemon = d, .see_other = see_other};
-    struct stream_options options = options_of(holder);
+    struct arena arena = {0};
+    struct stream_options options = options_of(holder, &arena);
     holder->streams = stream_host_new(&options);
+    arena_deinit(&arena);
     holder->redis = redis_new(d->loop, conf_str(d->conf, CONF_redis_url), error, sizeof(error));
     if (!holder->redis) {
         LOG_ERROR("redis-address", "error=\"%s\" hint=\"see redis.url\"", error);
@@ -63,8 +65,10 @@ bool holder_is_ready(const struct holder *holder, struct buf *why)
 
 void holder_reload(struct holder *holder)
 {
-    struct stream_options options = options_of(holder);
+    struct arena arena = {0};
+    struct stream_options options = options_of(holder, &arena);
     stream_host_reload(holder->streams, &options);
+    arena_deinit(&arena);
 }
 
 void holder_close(struct holder *holder)

@@ -3,13 +3,21 @@
 #include "conf/conf.h"
 #include "loop/loop.h"
 #include "metric/metric.h"
+#include "stream/domain_internal.h"
 #include "stream/stream_internal.h"
 
 #define ARENA_BLOCK 8192
 
-void stream_options_load(struct stream_options *options, const struct conf *conf)
+void stream_options_load(struct stream_options *options, const struct conf *conf,
+                         struct arena *arena)
 {
-    options->domain_count = conf_list(conf, CONF_cluster_domains, &options->domains);
+    const struct span *names;
+    size_t count = conf_list(conf, CONF_cluster_domains, &names);
+    struct stream_domain *domains = arena_calloc(arena, count, sizeof(*domains));
+    for (size_t i = 0; i < count; i++)
+        stream_domain_load(conf, names[i], &domains[i]);
+    options->domains = domains;
+    options->domain_count = count;
     options->max_stanza_bytes = (uint32_t)conf_u64(conf, CONF_stream_max_stanza);
     options->max_depth = (uint32_t)conf_u64(conf, CONF_stream_max_depth);
     options->auth_deadline_ms = (uint32_t)conf_u64(conf, CONF_stream_auth_deadline);
@@ -18,16 +26,16 @@ void stream_options_load(struct stream_options *options, const struct conf *conf
     options->ping_timeout_ms = (uint32_t)conf_u64(conf, CONF_stream_ping_timeout);
     options->call_deadline_ms = (uint32_t)conf_u64(conf, CONF_stream_call_deadline);
     options->max_backlog_bytes = (uint32_t)conf_u64(conf, CONF_stream_max_backlog);
-    options->plain_without_tls = conf_bool(conf, CONF_stream_plain_without_tls);
     options->remember = (uint32_t)conf_u64(conf, CONF_stream_remember);
-    options->scram_sha512 = conf_bool(conf, CONF_stream_scram_sha512);
-    options->require_tls = conf_bool(conf, CONF_c2s_require_tls);
-    options->registration = conf_bool(conf, CONF_session_registration);
 }
 
 static void set_options(struct stream_host *host, const struct stream_options *options)
 {
+    size_t bytes = options->domain_count * sizeof(*host->domains);
+    host->domains = mem_realloc(host->domains, bytes);
+    memcpy(host->domains, options->domains, bytes);
     host->options = *options;
+    host->options.domains = host->domains;
     host->limits = (struct xml_limits){
         .max_bytes = options->max_stanza_bytes,
         .max_depth = options->max_depth,
@@ -81,6 +89,7 @@ void stream_host_free(struct stream_host *host)
     arena_deinit(&host->arena);
     buf_deinit(&host->out);
     buf_deinit(&host->encoded);
+    mem_free(host->domains);
     mem_free(host);
 }
 

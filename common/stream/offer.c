@@ -1,5 +1,6 @@
 /* What a stream offers to log in with: SASL mechanisms (RFC 6120 section 6.3.3) and the types of
  * channel binding (XEP-0440). -PLUS is offered only where the transport can bind the channel. */
+#include "stream/domain_internal.h"
 #include "stream/offer_internal.h"
 
 enum mechanism_flag {
@@ -55,7 +56,7 @@ const char *stream_mechanism_name(const struct stream_mechanism *mechanism)
 static bool has_security(const struct stream *stream, const struct stream_mechanism *mechanism)
 {
     return !(mechanism->flags & NEEDS_SECURE) || stream->is_secure ||
-           stream->host->options.plain_without_tls;
+           stream_domain(stream)->plain_without_tls;
 }
 
 static void load_channel(const struct stream *stream, struct stream_offer *offer)
@@ -78,7 +79,7 @@ void stream_offer_load(const struct stream *stream, struct stream_offer *offer_o
     *offer_out = (struct stream_offer){0};
     load_channel(stream, offer_out);
     unsigned missing = (offer_out->type_count > offer_out->unadvertised ? 0u : NEEDS_CHANNEL) |
-                       (stream->host->options.scram_sha512 ? 0u : NEEDS_SHA512);
+                       (stream_domain(stream)->scram_sha512 ? 0u : NEEDS_SHA512);
     for (size_t i = 0; i < MECHANISM_COUNT; i++)
         if (!(mechanisms[i].flags & missing) && has_security(stream, &mechanisms[i]))
             offer_out->mechanisms[offer_out->mechanism_count++] = span_cstr(mechanisms[i].name);

@@ -1,6 +1,7 @@
 /* Headers and features (RFC 6120 sections 4.2 to 4.7, RFC 7395 sections 3.3 and 3.4). */
 #include "base/rand.h"
 #include "jid/jid.h"
+#include "stream/domain_internal.h"
 #include "stream/offer_internal.h"
 #include "stream/stream_internal.h"
 
@@ -11,7 +12,7 @@ static void write_starttls(const struct stream *stream, struct buf *out)
     if (!stream->transport->start_tls || stream->is_secure)
         return;
     buf_printf(out, "<starttls xmlns='" NS_STARTTLS "'>%s</starttls>",
-               stream->host->options.require_tls ? "<required/>" : "<optional/>");
+               stream_domain(stream)->require_tls ? "<required/>" : "<optional/>");
 }
 
 /* XEP-0440 */
@@ -41,7 +42,7 @@ static void write_mechanisms(const struct stream *stream, struct buf *out)
 
 static void write_register(const struct stream *stream, struct buf *out)
 {
-    if (stream->host->options.registration && !stream_awaits_tls(stream))
+    if (stream_domain(stream)->registration && !stream_awaits_tls(stream))
         buf_append_cstr(out, "<register xmlns='http://jabber.org/features/iq-register'/>");
 }
 
@@ -97,14 +98,6 @@ void stream_write_header(struct stream *stream, struct span from)
     buf_deinit(&out);
 }
 
-static bool is_served(const struct stream_host *host, struct span domain)
-{
-    for (size_t i = 0; i < host->options.domain_count; i++)
-        if (span_eq(host->options.domains[i], domain))
-            return true;
-    return false;
-}
-
 /* Version "1.0" or later: a number before the dot that is not 0 (RFC 6120 section 4.7.5). */
 static bool has_version(const struct xml_top *top)
 {
@@ -130,7 +123,7 @@ static const char *problem_of(struct stream *stream, const struct xml_top *top,
     if (to.len == 0)
         return "improper-addressing";
     if (jid_normalise_domain(to, &stream->host->arena, domain_out) < 0 ||
-        !is_served(stream->host, *domain_out) || !is_same_domain(stream, *domain_out)) {
+        !stream_host_domain(stream->host, *domain_out) || !is_same_domain(stream, *domain_out)) {
         *domain_out = (struct span){0};
         return "host-unknown";
     }

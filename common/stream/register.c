@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "jid/jid.h"
+#include "stream/domain_internal.h"
 #include "stream/stream_internal.h"
 
 #define FORM                                                                                       \
@@ -70,7 +71,7 @@ void stream_register_iq(struct stream *stream, const struct xml_top *top)
         return;
     }
     stream_login_keep_iq(stream, &iq);
-    if (!stream->host->options.registration)
+    if (!stream_domain(stream)->registration)
         stream_refuse_iq(stream, "service-unavailable", (struct span){0});
     else if (iq.type == STANZA_GET)
         stream_answer_iq(stream, SPAN(FORM));

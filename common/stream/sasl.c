@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "metric/metric.h"
+#include "stream/domain_internal.h"
 #include "stream/offer_internal.h"
 #include "stream/sasl_internal.h"
 
@@ -95,7 +96,7 @@ static void start(struct stream *stream, const struct stream_mechanism *mechanis
 {
     char address[64];
     stream->transport->address(stream->conn, address, sizeof(address));
-    bool is_secure = stream->is_secure || stream->host->options.plain_without_tls;
+    bool is_secure = stream->is_secure || stream_domain(stream)->plain_without_tls;
     struct stream_offer offer;
     stream_offer_load(stream, &offer);
     struct wire_msg request = {

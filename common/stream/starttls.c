@@ -1,9 +1,10 @@
 /* STARTTLS (RFC 6120 section 5): the stream begins anew inside TLS, nothing of before is kept. */
+#include "stream/domain_internal.h"
 #include "stream/stream_internal.h"
 
 bool stream_awaits_tls(const struct stream *stream)
 {
-    return stream->transport->start_tls && !stream->is_secure && stream->host->options.require_tls;
+    return stream->transport->start_tls && !stream->is_secure && stream_domain(stream)->require_tls;
 }
 
 void stream_starttls(struct stream *stream, const struct xml_top *top)

@@ -45,11 +45,20 @@ struct stream_transport {
     void (*address)(void *conn, char *out, size_t size);
 };
 
+/* What holds for the streams of one domain. */
+struct stream_domain {
+    struct span name;       /* normalised */
+    bool registration;      /* advertise and answer XEP-0077 before login */
+    bool plain_without_tls; /* offer PLAIN on unencrypted streams (for tests and trusted proxies) */
+    bool scram_sha512;      /* offer SCRAM-SHA-512 */
+    bool require_tls;       /* no login before STARTTLS where the transport has it */
+};
+
 struct stream_options {
     struct loop *loop;
     struct bus *bus;
     const char *holder; /* the bus instance's name */
-    const struct span *domains;
+    const struct stream_domain *domains;
     size_t domain_count;
     uint32_t max_stanza_bytes;
     uint32_t max_depth;
@@ -60,23 +69,19 @@ struct stream_options {
     uint32_t call_deadline_ms;  /* for session's answers */
     uint32_t max_backlog_bytes; /* of stanzas kept while the bus takes none */
     uint32_t remember;          /* deliveries remembered so that none is written twice */
-    bool registration;          /* advertise and answer XEP-0077 before login */
-    bool plain_without_tls; /* offer PLAIN on unencrypted streams (for tests and trusted proxies) */
-    bool scram_sha512;      /* offer SCRAM-SHA-512 */
-    bool require_tls;       /* no login before STARTTLS where the transport has it */
-    const char *see_other_uri; /* where to send clients when draining, or NULL */
+    const char *see_other_uri;  /* where to send clients when draining, or NULL */
 };
 
-/* Fills everything but loop, bus and holder from the configuration; borrows `conf`. The domain
- * array is conf's. */
-void stream_options_load(struct stream_options *options, const struct conf *conf);
+/* Fills everything but loop, bus and holder from the configuration; borrows `conf`. The domains are
+ * in `arena`, their names conf's. */
+void stream_options_load(struct stream_options *options, const struct conf *conf,
+                         struct arena *arena);
 
-/* Returns owned. */
+/* Copies the array of domains, borrows whatever else options point at. Returns owned. */
 struct stream_host *stream_host_new(const struct stream_options *options);
 /* Streams must be closed before. What was not unbound yet is left to the lease. */
 void stream_host_free(struct stream_host *host);
-/* New limits after a reload; streams see them from their next use. Borrows what options point at.
- */
+/* New limits after a reload; streams see them from their next use. As stream_host_new. */
 void stream_host_reload(struct stream_host *host, const struct stream_options *options);
 /* Bus items for a holder of sessions (deliver, end_session); others are settled and logged. */
 void stream_host_item(struct stream_host *host, struct bus_peer *peer, uint64_t token,

@@ -93,6 +93,7 @@ struct stream {
 
 struct stream_host {
     struct stream_options options;
+    struct stream_domain *domains; /* what options.domains points at; owned */
     struct xml_limits limits;
     struct xml_frames *frames;
     struct arena arena; /* of the element being handled */

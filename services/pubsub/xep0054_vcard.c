@@ -89,12 +89,13 @@ void xep0054_server(void *ctx, struct service_request *request)
 {
     struct pubsub *pubsub = ctx;
     const struct conf *conf = pubsub->daemon->conf;
+    struct span domain = request->stanza.to;
     struct buf out = {0};
     metric_inc(METRIC_pubsub_vcard_gets);
     buf_append_cstr(&out, "<vCard xmlns=\"" NS_VCARD "\">");
-    write_text("FN", conf_str(conf, CONF_pubsub_server_name), &out);
-    write_text("URL", conf_str(conf, CONF_pubsub_server_url), &out);
-    write_text("DESC", conf_str(conf, CONF_pubsub_server_description), &out);
+    write_text("FN", conf_str_of(conf, CONF_pubsub_server_name, domain), &out);
+    write_text("URL", conf_str_of(conf, CONF_pubsub_server_url, domain), &out);
+    write_text("DESC", conf_str_of(conf, CONF_pubsub_server_description, domain), &out);
     buf_append_cstr(&out, "</vCard>");
     service_reply_result(request, arena_copy(&request->arena, buf_span(&out)));
     buf_deinit(&out);

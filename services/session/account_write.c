@@ -109,11 +109,12 @@ void account_add_call(struct session *session, const struct wire_msg *msg, sessi
     base->cleanup = cleanup_add;
     job->by_operator = asked->flags & WIRE_ACCOUNT_BY_OPERATOR;
     job->address = arena_copy(&base->arena, asked->address);
-    if (!job->by_operator && !conf_bool(session->options.conf, CONF_session_registration)) {
-        job_result(base, "not-allowed", "Accounts are not registered this way here.");
+    if (account_name_take(base, asked->account, &job->hash.account) != 0) {
         return;
     }
-    if (account_name_take(base, asked->account, &job->hash.account) != 0) {
+    if (!job->by_operator && !conf_bool_of(session->options.conf, CONF_session_registration,
+                                           jid_domain(job->hash.account))) {
+        job_result(base, "not-allowed", "Accounts are not registered this way here.");
         return;
     }
     if (!session_has_domain(session, jid_domain(job->hash.account))) {

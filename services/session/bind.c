@@ -132,7 +132,8 @@ static void prepare(struct bind_job *job, const struct wire_bind *asked)
 {
     const struct conf *conf = job->job.session->options.conf;
     struct arena *arena = &job->job.arena;
-    unsigned policy = conf_choice(conf, CONF_session_conflict);
+    struct span domain = jid_domain(asked->account);
+    unsigned policy = conf_choice_of(conf, CONF_session_conflict, domain);
     job->account = arena_copy(arena, asked->account);
     job->may_rename = policies[policy].may_rename;
     job->bind = (struct registry_bind){
@@ -144,7 +145,7 @@ static void prepare(struct bind_job *job, const struct wire_bind *asked)
                    .address = arena_copy(arena, asked->address),
                    .transport = arena_copy(arena, asked->transport)},
         .conflict = policies[policy].conflict,
-        .max_sessions = (uint32_t)conf_u64(conf, CONF_session_max_sessions),
+        .max_sessions = (uint32_t)conf_u64_of(conf, CONF_session_max_sessions, domain),
         .lease_ms = (uint32_t)conf_u64(conf, CONF_cluster_lease),
     };
 }

@@ -168,24 +168,27 @@ static void remove_account(struct session *session, struct service_request *requ
 
 /* ---- the handler ---- */
 
-static bool is_allowed(const struct session *session, enum register_action action)
+static bool is_allowed(const struct session *session, struct span domain,
+                       enum register_action action)
 {
     const struct conf *conf = session->options.conf;
     return action == REGISTER_GET ||
-           (action == REGISTER_CHANGE && conf_bool(conf, CONF_session_password_change)) ||
-           (action == REGISTER_REMOVE && conf_bool(conf, CONF_session_account_removal));
+           (action == REGISTER_CHANGE &&
+            conf_bool_of(conf, CONF_session_password_change, domain)) ||
+           (action == REGISTER_REMOVE && conf_bool_of(conf, CONF_session_account_removal, domain));
 }
 
 void xep0077_register(void *ctx, struct service_request *request)
 {
     struct session *session = ctx;
     struct register_query query;
+    struct span domain = jid_domain(request->from_bare);
     xep0077_parse(&request->stanza, request->from_bare, &request->arena, &query);
     if (query.action == REGISTER_REFUSE) {
         service_reply_error(request, query.condition, query.text);
-    } else if (!session_has_domain(session, jid_domain(request->from_bare))) {
+    } else if (!session_has_domain(session, domain)) {
         service_reply_error(request, "not-allowed", "Accounts are not registered this way here.");
-    } else if (!is_allowed(session, query.action)) {
+    } else if (!is_allowed(session, domain, query.action)) {
         service_reply_error(request, "not-allowed", "Ask the operator of this server.");
     } else if (query.action == REGISTER_CHANGE) {
         change(session, request, query.password);

@@ -107,6 +107,119 @@ static void every_type_is_read_in_every_form(void **state)
     conf_free(conf);
 }
 
+static void domains_are_normalised_and_kept_once(void **state)
+{
+    const struct span *domains;
+    struct conf *conf = load(
+        "[cluster]\ndomains = Example.ORG, example.org, xn--bcher-kva.example,\n  B.example\n");
+
+    (void)state;
+    if (!conf)
+        fail_msg("%s", buf_cstr(&error));
+    assert_int_equal(conf_list(conf, CONF_cluster_domains, &domains), 3);
+    assert_string_equal(domains[0].data, "example.org");
+    assert_string_equal(domains[1].data, "b\303\274cher.example");
+    assert_string_equal(domains[2].data, "b.example");
+    conf_free(conf);
+    REFUSED("[cluster]\ndomains = a.example, a@b\n", ":2:", "cluster.domains", "domain names");
+}
+
+#define TWO_DOMAINS "[cluster]\ndomains = a.example, b.example\n"
+
+static void a_domain_has_its_own_value_and_others_the_general_one(void **state)
+{
+    const struct span a = SPAN("a.example");
+    const struct span b = SPAN("b.example");
+    /* The domains may be listed last, and a domain be written in any case. */
+    struct conf *conf =
+        load("[session B.Example]\nregistration = yes\nmax_sessions = 3\nconflict = rename\n"
+             "[pubsub a.example]\nserver_name = A ; its name\n[pubsub]\nserver_name = All\n"
+             "[session  a.example ]\nmax_sessions = 4\n" TWO_DOMAINS);
+
+    (void)state;
+    if (!conf)
+        fail_msg("%s", buf_cstr(&error));
+    assert_false(conf_bool(conf, CONF_session_registration));
+    assert_false(conf_bool_of(conf, CONF_session_registration, a));
+    assert_true(conf_bool_of(conf, CONF_session_registration, b));
+    assert_false(conf_bool_of(conf, CONF_session_registration, SPAN("b.example.org")));
+    assert_false(conf_bool_of(conf, CONF_session_registration, SPAN("")));
+    assert_int_equal(conf_u64_of(conf, CONF_session_max_sessions, a), 4);
+    assert_int_equal(conf_u64_of(conf, CONF_session_max_sessions, b), 3);
+    assert_int_equal(conf_u64(conf, CONF_session_max_sessions), 20);
+    assert_int_equal(conf_choice_of(conf, CONF_session_conflict, a), 0);
+    assert_int_equal(conf_choice_of(conf, CONF_session_conflict, b), 2);
+    assert_string_equal(conf_str_of(conf, CONF_pubsub_server_name, a), "A");
+    assert_string_equal(conf_str_of(conf, CONF_pubsub_server_name, b), "All");
+    assert_true(conf_is_set_of(conf, CONF_pubsub_server_name, a));
+    assert_false(conf_is_set_of(conf, CONF_session_conflict, a));
+    assert_false(conf_is_set(conf, CONF_session_registration));
+    conf_free(conf);
+}
+
+static void mistakes_in_a_domain_are_told_with_what_is_allowed(void **state)
+{
+    (void)state;
+    REFUSED(TWO_DOMAINS "[session c.example]\n\nregistration = yes\n", path,
+            ":5:", "session.registration is set for c.example", "a.example, b.example");
+    REFUSED(TWO_DOMAINS "[session a.example]\nworkers = 2\n", ":4:", "session.workers cannot",
+            "[session a.example]: registration,");
+    REFUSED(TWO_DOMAINS "[bus a.example]\nlinger = 2ms\n", "bus.linger cannot", "nothing");
+    REFUSED(TWO_DOMAINS "[session a.example]\nregistration = maybe\n", ":4:", "yes or no");
+    REFUSED(TWO_DOMAINS "[session a@example]\nregistration = yes\n", ":4:", "no valid domain");
+    REFUSED(TWO_DOMAINS "[session a.example]\nregistration = yes\n[session A.example]\n"
+                        "registration = no\n",
+            ":6:", "second time");
+    REFUSED(TWO_DOMAINS "[session a.example]\nregistration = yes\n  no\n", "indented");
+    REFUSED("[cluster]\ndomains = ,\n[session a.example]\nregistration = yes\n", "elements: 1");
+    assert_null(load(TWO_DOMAINS "[sessions a.example]\nregistration = yes\n"));
+    assert_non_null(strstr(buf_cstr(&error), ":4: unknown section [sessions]; there are: "));
+    assert_null(load(TWO_DOMAINS "[session a.example]\nregistrations = yes\n"));
+    assert_non_null(strstr(buf_cstr(&error), ":4: unknown option registrations in [session]"));
+}
+
+static void a_long_domain_is_read_whole(void **state)
+{
+#define LONG "a-name-that-is-longer.than-what-the-parser-keeps.of-a-section.example"
+    (void)state;
+    struct conf *conf = load("[cluster]\ndomains = " LONG ", x" LONG "\n[session x" LONG "]\n"
+                             "registration = yes\n");
+    if (!conf)
+        fail_msg("%s", buf_cstr(&error));
+    assert_false(conf_bool_of(conf, CONF_session_registration, SPAN(LONG)));
+    assert_true(conf_bool_of(conf, CONF_session_registration, SPAN("x" LONG)));
+    conf_free(conf);
+}
+
+static void the_environment_sets_for_a_domain_too(void **state)
+{
+    const char *const text = "[cluster]\ndomains = a-b.example, b\303\274.example\n[session]\n"
+                             "registration = yes\n[session a-b.example]\nmax_sessions = 2\n";
+    (void)state;
+    setenv("JACKDAW_SESSION_REGISTRATION__A_B_EXAMPLE", "no", 1);
+    setenv("JACKDAW_SESSION_MAX_SESSIONS__A_B_EXAMPLE", "7", 1);
+    setenv("JACKDAW_SESSION_MAX_SESSIONS__B__EXAMPLE", "8", 1);
+    struct conf *conf = load(text);
+    if (!conf)
+        fail_msg("%s", buf_cstr(&error));
+    assert_false(conf_bool_of(conf, CONF_session_registration, SPAN("a-b.example")));
+    assert_true(conf_bool_of(conf, CONF_session_registration, SPAN("b\303\274.example")));
+    assert_int_equal(conf_u64_of(conf, CONF_session_max_sessions, SPAN("a-b.example")), 7);
+    assert_int_equal(conf_u64_of(conf, CONF_session_max_sessions, SPAN("b\303\274.example")), 8);
+    conf_free(conf);
+    unsetenv("JACKDAW_SESSION_MAX_SESSIONS__B__EXAMPLE");
+    unsetenv("JACKDAW_SESSION_MAX_SESSIONS__A_B_EXAMPLE");
+    REFUSED("[cluster]\ndomains = a-b.example, a.b.example\n", "environment: session.registration",
+            "A_B_EXAMPLE", "several", "a-b.example, a.b.example");
+    REFUSED("[cluster]\ndomains = b.example\n", "A_B_EXAMPLE, which is no domain", "b.example");
+    setenv("JACKDAW_SESSION_REGISTRATION__A_B_EXAMPLE", "perhaps", 1);
+    REFUSED(text, "JACKDAW_SESSION_REGISTRATION__A_B_EXAMPLE cannot be \"perhaps\"", "yes or no");
+    unsetenv("JACKDAW_SESSION_REGISTRATION__A_B_EXAMPLE");
+    setenv("JACKDAW_BUS_LINGER__A_B_EXAMPLE", "1ms", 1);
+    REFUSED(text, "JACKDAW_BUS_LINGER__A_B_EXAMPLE", "cannot be set for one domain", "--options");
+    unsetenv("JACKDAW_BUS_LINGER__A_B_EXAMPLE");
+}
+
 static void wrong_values_are_told_with_file_line_and_limits(void **state)
 {
     (void)state;
@@ -209,6 +322,8 @@ static void the_example_is_valid_and_changes_nothing(void **state)
         if (!(example.data[i] == ' ' && i > 0 && example.data[i - 1] == '\n'))
             buf_append_u8(&set, (uint8_t)example.data[i]);
     }
+    assert_non_null(strstr(buf_cstr(&example), "# For one domain: [session example.org]"));
+    assert_null(strstr(buf_cstr(&example), "[bus example.org]"));
     conf = load(buf_cstr(&set));
     if (!conf)
         fail_msg("%s", buf_cstr(&error));
@@ -229,6 +344,9 @@ static void the_reference_names_every_option(void **state)
 
     (void)state;
     conf_write_reference(&out);
+    assert_non_null(strstr(buf_cstr(&out), "| `registration` | `no` | yes or no | yes | Let"));
+    assert_non_null(strstr(buf_cstr(&out), "| `linger` | `3ms` | a duration"));
+    assert_non_null(strstr(buf_cstr(&out), "0 to 1s |  | A busy"));
     for (size_t i = 0; i < CONF_COUNT; i++) {
         if (!strstr(buf_cstr(&out), names[i]))
             fail_msg("%s is not in the reference", names[i]);
@@ -243,6 +361,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_a_file_all_is_at_its_default),
         cmocka_unit_test(every_type_is_read_in_every_form),
+        cmocka_unit_test(domains_are_normalised_and_kept_once),
+        cmocka_unit_test(a_domain_has_its_own_value_and_others_the_general_one),
+        cmocka_unit_test(mistakes_in_a_domain_are_told_with_what_is_allowed),
+        cmocka_unit_test(a_long_domain_is_read_whole),
+        cmocka_unit_test(the_environment_sets_for_a_domain_too),
         cmocka_unit_test(wrong_values_are_told_with_file_line_and_limits),
         cmocka_unit_test(unknown_names_are_told_with_what_there_is),
         cmocka_unit_test(every_mistake_is_told_not_only_the_first),

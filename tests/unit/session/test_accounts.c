@@ -80,6 +80,19 @@ static void registration_is_off_until_it_is_turned_on_and_limited_per_address(vo
     assert_string_equal(rig_add(rig, "c@example.org", "pw", WIRE_ACCOUNT_BY_OPERATOR), "");
 }
 
+static void registration_can_be_on_for_one_domain_alone(void **state)
+{
+    struct rig *rig = *state;
+    rig_option(rig, "JACKDAW_SESSION_REGISTRATION__EXAMPLE_NET", "yes");
+    assert_string_equal(rig_add(rig, "a@example.org", "pw", 0), "not-allowed");
+    assert_string_equal(rig_add(rig, "a@example.net", "pw", 0), "");
+    assert_string_equal(rig_exists(rig, "a@example.org"), "item-not-found");
+    rig_option(rig, "JACKDAW_SESSION_REGISTRATION__EXAMPLE_ORG", "yes");
+    rig_option(rig, "JACKDAW_SESSION_REGISTRATION__EXAMPLE_NET", "no");
+    assert_string_equal(rig_add(rig, "b@example.org", "pw", 0), "");
+    assert_string_equal(rig_add(rig, "b@example.net", "pw", 0), "not-allowed");
+}
+
 static void a_changed_password_replaces_the_old_one(void **state)
 {
     struct rig *rig = *state;
@@ -166,6 +179,7 @@ int main(void)
         TEST(the_operator_adds_accounts_once),
         TEST(names_and_passwords_that_cannot_be_are_refused),
         TEST(registration_is_off_until_it_is_turned_on_and_limited_per_address),
+        TEST(registration_can_be_on_for_one_domain_alone),
         TEST(a_changed_password_replaces_the_old_one),
         TEST(lists_are_sorted_cut_and_by_domain),
         TEST(removing_an_account_ends_its_sessions_and_tells_everybody),

@@ -294,18 +294,20 @@ static const struct stream_transport bound_transport = {.name = "tls",
 
 /* ---- fixture ---- */
 
+/* "localhost" of the options made last, for tests that change it. */
+static struct stream_domain *changed_domain;
+
 static struct stream_options default_options(void)
 {
-    static const struct span domains[2];
-    static struct span filled[2];
-    (void)domains;
-    filled[0] = SPAN("localhost");
-    filled[1] = SPAN("example.org");
+    static struct stream_domain domains[2];
+    domains[0] = (struct stream_domain){.name = SPAN("localhost"), .scram_sha512 = true};
+    domains[1] = (struct stream_domain){.name = SPAN("example.org"), .scram_sha512 = true};
+    changed_domain = &domains[0];
     return (struct stream_options){
         .loop = loop,
         .bus = (struct bus *)&fake,
         .holder = "edge-1",
-        .domains = filled,
+        .domains = domains,
         .domain_count = 2,
         .max_stanza_bytes = 10000,
         .max_depth = 20,
@@ -315,7 +317,6 @@ static struct stream_options default_options(void)
         .ping_timeout_ms = 30000,
         .call_deadline_ms = 10000,
         .max_backlog_bytes = 2000,
-        .scram_sha512 = true,
     };
 }
 

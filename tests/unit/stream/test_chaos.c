@@ -129,7 +129,7 @@ static void test_no_order_of_events_breaks_anything(void **state)
     (void)state;
     struct fake_conn *conns[STREAMS] = {0};
     struct stream_options options = default_options();
-    options.registration = true;
+    changed_domain->registration = true;
     fixture_up(&options);
     for (int i = 0; i < STEPS; i++)
         one_step(conns);

@@ -199,7 +199,7 @@ static void test_no_binding_no_plus(void **state)
     say(conn, AUTH("'SCRAM-SHA-256-PLUS'>biws</auth>"));
     assert_said(conn, "<invalid-mechanism/>");
     conn_free(conn);
-    options.scram_sha512 = false;
+    changed_domain->scram_sha512 = false;
     options.loop = loop;
     stream_host_reload(host, &options);
     conn = conn_new(&framed);
@@ -374,7 +374,7 @@ static void test_registration_before_login(void **state)
 {
     (void)state;
     struct stream_options options = default_options();
-    options.registration = true;
+    changed_domain->registration = true;
     fixture_up(&options);
     struct fake_conn *conn = conn_new(&framed);
     say(conn, OPEN);
@@ -396,6 +396,27 @@ static void test_registration_before_login(void **state)
     answer_result(WIRE_ID_account_add, "");
     assert_said(conn, "type=\"result\"");
     conn_free(conn);
+    fixture_down();
+}
+
+static void test_each_domain_has_its_own_registration(void **state)
+{
+    (void)state;
+    struct stream_options options = default_options();
+    changed_domain->registration = true;
+    fixture_up(&options);
+    struct fake_conn *here = conn_new(&framed);
+    struct fake_conn *there = conn_new(&framed);
+    say(here, OPEN);
+    say(there,
+        "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='example.org' version='1.0'/>");
+    assert_said(here, "http://jabber.org/features/iq-register");
+    assert_said(there, "from=\"example.org\"");
+    assert_false(said(there, "http://jabber.org/features/iq-register"));
+    say(there, REGISTER("get", ""));
+    assert_said(there, "<service-unavailable");
+    conn_free(here);
+    conn_free(there);
     fixture_down();
 }
 
@@ -497,6 +518,7 @@ int main(void)
         cmocka_unit_test(test_nothing_but_binding_before_binding),
         cmocka_unit_test(test_other_domain_after_login_is_refused),
         cmocka_unit_test(test_registration_before_login),
+        cmocka_unit_test(test_each_domain_has_its_own_registration),
         cmocka_unit_test(test_registration_that_is_off_is_refused),
         cmocka_unit_test(test_old_framing_as_messages_and_as_bytes),
         cmocka_unit_test(test_bytes_may_come_one_by_one_and_ahead),
