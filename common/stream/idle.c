@@ -1,5 +1,6 @@
 /* Time: a deadline until a session is bound, then XEP-0199 pings to a client that is silent. Input
- * only notes the time; the timer finds out when it fires, so that a busy client costs no timer. */
+ * only notes the time, and that no ping is unanswered; the timer finds out when it fires, so that a
+ * busy client costs no timer. */
 #include "jid/jid.h"
 #include "loop/loop.h"
 #include "stream/stream_internal.h"
@@ -44,7 +45,6 @@ static void look(void *arg)
     const struct stream_options *options = &stream->host->options;
     uint32_t silence = silence_ms(stream);
     if (silence < options->ping_after_ms) {
-        stream->is_pinged = false;
         loop_timer_start(&stream->timer, options->ping_after_ms - silence, 0);
         return;
     }

@@ -25,6 +25,7 @@ struct stream *stream_new(struct stream_host *host, const struct stream_transpor
 void stream_receive(struct stream *stream, struct span text)
 {
     stream->last_in_ms = (uint32_t)loop_now_ms(stream->host->options.loop);
+    stream->is_pinged = false;
     if (stream->state == STREAM_ENDED)
         return;
     stream->is_handling = true;

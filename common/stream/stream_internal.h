@@ -86,8 +86,8 @@ struct stream {
     uint32_t last_in_ms;       /* modulo 2^32 */
     uint16_t state;
     bool is_secure : 1;
-    bool has_header : 1; /* ours was sent */
-    bool is_pinged : 1;
+    bool has_header : 1;  /* ours was sent */
+    bool is_pinged : 1;   /* and has said nothing since */
     bool is_handling : 1; /* inside stream_receive: what is deferred is not run twice */
 };
 

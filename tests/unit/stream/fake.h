@@ -400,6 +400,19 @@ static inline struct fake_conn *bound(const char *jid, uint64_t sid)
     return conn;
 }
 
+/* Runs the loop until `condition` holds; a busy machine may take its time. */
+#define RUN_UNTIL(condition)                                                                       \
+    do {                                                                                           \
+        uint64_t until_end = clock_mono_ms() + 20000;                                              \
+        while (!(condition)) {                                                                     \
+            if (clock_mono_ms() > until_end)                                                       \
+                fail_msg("not within 20 s: %s", #condition);                                       \
+            loop_run_once(loop, 0);                                                                \
+            (void)usleep(500);                                                                     \
+        }                                                                                          \
+    } while (0)
+
+/* For what must not happen; what must is waited for with RUN_UNTIL. */
 static inline void run_for(unsigned ms)
 {
     uint64_t end = clock_mono_ms() + ms;

@@ -143,7 +143,8 @@ static void test_missed_sessions_are_told_before_settling(void **state)
     assert_said(conn, "<body>hi</body>");
     assert_int_equal(fake.settled, 0);
     fake.is_full = false;
-    run_for(60);
+    RUN_UNTIL(fake.item_count > 0);
+    run_for(20);
     assert_int_equal(fake.item_count, 1);
     const struct wire_missed *missed = &fake.items[0].msg.u.missed;
     assert_int_equal(fake.items[0].msg.id, WIRE_ID_missed);
@@ -214,7 +215,7 @@ static void test_leaving_says_unavailable_then_unbinds(void **state)
     conn_free(conn);
     answer(WIRE_ID_unbind, BUS_TIMEOUT, NULL);
     assert_false(has_open_call());
-    run_for(700);
+    RUN_UNTIL(has_open_call());
     answer_result(WIRE_ID_unbind, "");
     buf_deinit(&xml);
     fixture_down();
@@ -246,7 +247,7 @@ static void test_a_full_bus_delays_but_keeps_order(void **state)
     assert_true(conn->is_paused);
     conn_free(conn);
     fake.is_full = false;
-    run_for(60);
+    RUN_UNTIL(fake.item_count >= 4);
     assert_int_equal(fake.item_count, 4);
     for (size_t i = 0; i < 4; i++)
         assert_int_equal(fake.items[i].msg.u.route.origin_n, i + 1);
@@ -277,13 +278,13 @@ static void test_silence_is_pinged_then_ended(void **state)
     fixture_up(&options);
     struct fake_conn *answers = bound(ROMEO, 9);
     struct fake_conn *silent = bound("juliet@localhost/x", 10);
-    run_for(1600);
+    RUN_UNTIL(said(answers, "<ping ") && said(silent, "<ping "));
     assert_said(answers, "<ping xmlns='urn:xmpp:ping'/>");
     assert_said(answers, "from=\"localhost\"");
-    assert_said(silent, "<ping ");
+    assert_false(silent->is_finished);
     say(answers, "<iq xmlns='jabber:client' type='result' id='jd-ping-1' to='localhost'/>");
     assert_int_equal(fake.item_count, 0); /* the answer is for us */
-    run_for(800);
+    RUN_UNTIL(silent->is_finished);
     assert_said(silent, "<connection-timeout");
     assert_false(answers->is_finished);
     conn_free(answers);
@@ -310,8 +311,7 @@ static void test_drain_ends_all_and_waits_for_unbind(void **state)
     run_for(5);
     assert_false(is_drained);
     answer_result(WIRE_ID_unbind, "item-not-found");
-    run_for(5);
-    assert_true(is_drained);
+    RUN_UNTIL(is_drained);
     conn_free(conn);
     conn_free(early);
     fixture_down();
