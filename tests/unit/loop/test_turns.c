@@ -106,19 +106,6 @@ static void restart_at_once(void *arg)
     loop_timer_start(&counter->timer, 0, 0);
 }
 
-static void a_timer_that_restarts_itself_lets_others_run(void **state)
-{
-    struct counter counter = {.count = 0};
-
-    (void)state;
-    loop_timer_init(&counter.timer, loop, restart_at_once, &counter);
-    loop_timer_start(&counter.timer, 0, 0);
-    for (int i = 0; i < 5; i++)
-        loop_run_once(loop, 1);
-    assert_in_range(counter.count, 1, 6);
-    loop_timer_stop(&counter.timer);
-}
-
 static void moving_a_timer_later_moves_it(void **state)
 {
     struct loop_timer early, late;
@@ -290,6 +277,31 @@ static void on_event(void *arg, unsigned events)
         loop_poll_set(watched->poll, 0);
         loop_stop(loop);
     }
+}
+
+static void a_timer_that_restarts_itself_lets_others_run(void **state)
+{
+    struct counter counter = {.count = 0};
+    struct watched watched = {.seen = 0};
+    int fds[2];
+
+    (void)state;
+    loop_timer_init(&counter.timer, loop, restart_at_once, &counter);
+    loop_timer_start(&counter.timer, 0, 0);
+    for (int i = 0; i < 5; i++)
+        loop_run_once(loop, 0);
+    assert_in_range(counter.count, 1, 5);
+    assert_int_equal(pipe(fds), 0);
+    watched.fd = fds[0];
+    watched.poll = loop_poll_new(loop, fds[0], on_event, &watched);
+    loop_poll_set(watched.poll, LOOP_READABLE);
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    loop_run(loop); /* until the descriptor had its turn */
+    assert_int_equal(watched.seen, LOOP_READABLE);
+    loop_poll_free(watched.poll);
+    loop_timer_stop(&counter.timer);
+    close(fds[0]);
+    close(fds[1]);
 }
 
 static void a_descriptor_is_watched_for_what_is_asked(void **state)
