@@ -88,7 +88,7 @@ stage_clients() {
     in_cluster -- bash -c '
         node --test --test-reporter=spec tests/clients/strophe.test.mjs \
             tests/clients/xmpp_js.test.mjs tests/clients/strophe_old.test.mjs \
-            tests/clients/browser.test.mjs &&
+            tests/clients/browser.test.mjs tests/clients/killed.test.mjs &&
         python3 tests/clients/hold.py --sessions 2000'
 }
 

@@ -1,9 +1,10 @@
 """Runs a cluster in the foreground, or around one command.
 
 Without a command: two demo accounts, everything the daemons say on the screen, until Ctrl-C.
-With one: the command runs with CLUSTER_WS, CLUSTER_WSS, CLUSTER_TCP, CLUSTER_TLS, CLUSTER_CTL, CLUSTER_DOMAIN, CLUSTER_RUN_DIR
-and NODE_EXTRA_CA_CERTS in its environment; afterwards every daemon must end with status 0 and no
-sanitizer may have complained. Exit status: that of the command, or 1 when the cluster failed.
+With one: the command runs with CLUSTER_WS, CLUSTER_WSS, CLUSTER_TCP, CLUSTER_TLS, CLUSTER_CTL,
+CLUSTER_CONTROL (see control.py: end and start single daemons), CLUSTER_DOMAIN, CLUSTER_RUN_DIR and
+NODE_EXTRA_CA_CERTS in its environment; afterwards every daemon must end with status 0 and no sanitizer
+may have complained. Exit status: that of the command, or 1 when the cluster failed.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import time
 from . import demo
 from .cluster import KINDS, ROOT, Cluster, Trouble
 from .console import Console
+from .control import Control
 from .xmppws import XmppError
 
 _STOPPERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -73,6 +75,7 @@ def _environment(cluster):
         "CLUSTER_TCP": ",".join(cluster.tcp()),
         "CLUSTER_TLS": ",".join(cluster.tcp(is_direct=True)),
         "CLUSTER_CTL": shlex.join(cluster.control()),
+        "CLUSTER_CONTROL": cluster.control_path(),
         "CLUSTER_DOMAIN": "localhost",
         "CLUSTER_RUN_DIR": cluster.run_dir,
     })
@@ -89,6 +92,7 @@ def _run_command(arguments):
     status = 1
     try:
         cluster.start(timeout=120)
+        Control(cluster, cluster.control_path())
         status = subprocess.call(arguments.command, env=_environment(cluster))
         complaints += ["%s %s while the command ran" % (p.name, p.said()) for p in cluster.ended()]
     except Trouble as trouble:

@@ -1,5 +1,6 @@
 """A whole cluster in one directory: a private Redis, SQLite files, and any number of each daemon."""
 
+import contextlib
 import glob
 import http.client
 import os
@@ -65,6 +66,10 @@ class Cluster:
     def health_address(self, name):
         return ("127.0.0.1", self._health[name])
 
+    def control_path(self):
+        """A Unix socket for control.py; after start()."""
+        return os.path.join(self._sockets, "control.sock")
+
     def control(self):
         """jackdawctl with the options that make it talk to this cluster."""
         return [os.path.join(self.bin_dir, "jackdawctl"), "--config", self.config]
@@ -101,10 +106,12 @@ class Cluster:
         self.processes[name] = Process(name, argv, env, self._path("log", name + ".log"),
                                        self._on_line)
 
-    def wait_ready(self, timeout=60):
-        """Waits for /readyz of every daemon; raises Trouble that says who is not ready and why."""
+    def wait_ready(self, timeout=60, names=None):
+        """Waits for /readyz of these or all daemons; raises Trouble that says who is not ready and
+        why."""
         end = time.monotonic() + timeout
-        waiting = dict.fromkeys(self.processes, "not asked yet")
+        waiting = dict.fromkeys(names or list(self.processes), "not asked yet")
+        waiting.pop("redis", None)  # answers when it is there
         while waiting:
             for name in list(waiting):
                 self._raise_if_ended(name)
@@ -122,8 +129,34 @@ class Cluster:
 
     def ended(self):
         """The processes that ended without being asked to."""
-        everyone = list(self.processes.values()) + ([self.redis] if self.redis else [])
-        return [p for p in everyone if not p.is_stopping and p.status() is not None]
+        return [p for p in self._everybody() if not p.is_stopping and p.status() is not None]
+
+    def running(self):
+        return [p for p in self._everybody() if p.status() is None]
+
+    def find(self, name):
+        """The process `name`; KeyError when it does not run."""
+        return {p.name: p for p in self.running()}[name]
+
+    def take_out(self, name):
+        """The process `name`, to be ended: from now on nobody minds how."""
+        process = self.find(name)
+        if process is self.redis:
+            self.redis = None
+        else:
+            del self.processes[name]
+        return process
+
+    def put_back(self, name):
+        """Starts again what was taken out."""
+        if name in {p.name for p in self._everybody()}:
+            raise Trouble("%s is running" % name)
+        if name == "redis":
+            self._start_redis()
+        elif name in self._health:
+            self.start_daemon(name)
+        else:
+            raise Trouble("there is no %s" % name)
 
     # ---- stop ----
 
@@ -147,6 +180,9 @@ class Cluster:
         return complaints
 
     # ---- inside ----
+
+    def _everybody(self):
+        return list(self.processes.values()) + ([self.redis] if self.redis else [])
 
     def _path(self, *parts):
         return os.path.join(self.run_dir, *parts)
@@ -217,6 +253,8 @@ class Cluster:
                 "--appendonly", "yes", "--save", "", "--daemonize", "no"]
         if not shutil.which(argv[0]):
             raise Trouble("redis-server is not installed: run deploy/setup.sh")
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(argv[4])  # of one that was killed
         self.redis = Process("redis", argv, dict(os.environ), self._path("log", "redis.log"))
         end = time.monotonic() + 20
         while not os.path.exists(argv[4]):

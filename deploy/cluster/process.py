@@ -80,12 +80,16 @@ class Process:
         """SIGTERM, and SIGKILL when that does not help in `timeout` seconds. False in that case."""
         self.ask_to_stop()
         is_clean = self.wait(timeout)
-        if not is_clean:
-            self._child.kill()
-            self._child.wait()
+        self.kill()
+        return is_clean
+
+    def kill(self):
+        """SIGKILL; returns when it is gone."""
+        self.is_stopping = True
+        self._child.kill()
+        self._child.wait()
         self._reader.join(5)
         self._log.close()
-        return is_clean
 
     def wait(self, timeout):
         end = time.monotonic() + timeout

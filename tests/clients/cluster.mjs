@@ -6,9 +6,12 @@
 //   CLUSTER_TCP     host:port of each c2s, the same way: STARTTLS
 //   CLUSTER_TLS     host:port of each c2s: TLS from the first byte
 //   CLUSTER_CTL     the operator's command with its options as shell text, to make accounts
+//   CLUSTER_CONTROL the Unix socket on which the cluster takes orders: deploy/cluster/control.py
 //   CLUSTER_DOMAIN  the domain, localhost when not given
 
 import { execFile } from 'node:child_process';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -51,4 +54,15 @@ export async function until(what, look, ms = 15000) {
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** Orders the cluster to kill, stop or start a daemon (control.py); gives the answer when it is done. */
+export async function order(...words) {
+  const socket = connect(process.env.CLUSTER_CONTROL);
+  socket.write(`${words.join(' ')}\n`);
+  const answer = (await text(socket)).trim();
+  if (!/^ok( |$)/.test(answer)) {
+    throw new Error(`the cluster on ${words.join(' ')}: ${answer}`);
+  }
+  return answer.slice(3);
 }

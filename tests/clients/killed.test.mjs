@@ -1,0 +1,102 @@
+// xmpp.js while daemons of the cluster are killed under it: SIGKILL is a normal stop.
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import './globals.mjs';
+import { client, xml } from '@xmpp/client';
+import { domain, edge, makeAccount, order, plain, until } from './cluster.mjs';
+
+const open = [];
+const killed = new Set();
+after(async () => {
+  await Promise.all(open.map((xmpp) => xmpp.stop().catch(() => {})));
+  await Promise.all([...killed].map(start)); // for the tests that come after these
+});
+
+async function kill(name) {
+  killed.add(name);
+  await order('kill', name);
+}
+
+async function start(name) {
+  await order('start', name);
+  killed.delete(name);
+}
+
+async function restart(name) {
+  await kill(name);
+  await start(name);
+}
+
+async function logIn(account, n) {
+  const xmpp = client({ service: edge(plain, n), domain, username: account.name, password: account.password });
+  const one = { xmpp, seen: [], online: 0 };
+  xmpp.on('stanza', (stanza) => one.seen.push(stanza.toString()));
+  xmpp.on('error', () => {}); // its socket breaks: that is the test
+  xmpp.on('online', (jid) => {
+    one.online += 1;
+    one.jid = jid.toString();
+    xmpp.send(xml('presence')).catch(() => {});
+  });
+  open.push(xmpp);
+  await xmpp.start();
+  await sees(one, '<presence', `from="${one.jid}"`);
+  return one;
+}
+
+const sees = (who, ...parts) => until(parts.join(' … '), () =>
+  who.seen.find((text) => parts.every((part) => text.includes(part))), 60000)
+  .catch((error) => {
+    throw new Error(`${error.message}; ${who.jid} saw\n${who.seen.join('\n')}`);
+  });
+
+const say = (one, to, body) => one.xmpp.send(xml('message', { to, type: 'chat' }, xml('body', {}, body)));
+
+async function befriend(a, b) {
+  const [bareA, bareB] = [a, b].map((one) => one.jid.split('/')[0]);
+  await a.xmpp.send(xml('presence', { to: bareB, type: 'subscribe' }));
+  await sees(b, '"subscribe"', bareA);
+  await b.xmpp.send(xml('presence', { to: bareA, type: 'subscribed' }));
+  await sees(a, '<presence', `from="${b.jid}"`);
+}
+
+async function two() {
+  const accounts = await Promise.all([makeAccount('romeo'), makeAccount('juliet')]);
+  return Promise.all(accounts.map((account, n) => logIn(account, n)));
+}
+
+test('an edge is killed: contacts see its people go, and come again when it is back', async () => {
+  const [a, b] = await two();
+  await befriend(a, b);
+  const old = b.jid;
+  await kill('edge-2');
+  await sees(a, '"unavailable"', `from="${old}"`);
+  assert.equal(b.online, 1);
+  await start('edge-2');
+  await until('a second login', () => b.online > 1, 60000);
+  await sees(a, '<presence', `from="${b.jid}"`);
+  await say(a, b.jid, 'There you are');
+  await sees(b, 'There you are');
+});
+
+for (const kind of ['router', 'session', 'presence']) {
+  test(`each ${kind} is killed and started again in the middle of a conversation: every line arrives once and in order`, async () => {
+    const [a, b] = await two();
+    const lines = [];
+    for (const name of [`${kind}-1`, `${kind}-2`]) {
+      let isBack = false;
+      const restarting = restart(name).finally(() => {
+        isBack = true;
+      });
+      do { // meanwhile they go on talking
+        lines.push(`line ${lines.length}`);
+        await say(a, b.jid, lines.at(-1));
+        await setTimeout(2);
+      } while (!isBack);
+      await restarting;
+    }
+    await sees(b, `>${lines.at(-1)}<`);
+    const bodies = b.seen.map((text) => />(line \d+)</.exec(text)?.[1]).filter(Boolean);
+    assert.deepEqual(bodies, lines);
+  });
+}
