@@ -39,12 +39,16 @@ enum wire_kind { WIRE_ITEM, WIRE_CALL, WIRE_REPLY, WIRE_NOTICE, WIRE_RECORD };
 #define WIRE_FORWARD_INBOUND 1u
 #define WIRE_FORWARD_VOUCHED 2u
 #define WIRE_HANDLE_INBOUND  1u
+#define WIRE_MISSED_ENDED    1u
 #define WIRE_SASL_SECURE     1u /* the stream is encrypted: PLAIN may be used */
 #define WIRE_ACCOUNT_BY_OPERATOR                                                                   \
     1u /* account_add from jackdawctl: registration limits do not apply */
 #define WIRE_PRESENCE_AVAILABLE  1u
 #define WIRE_PRESENCE_INTERESTED 2u
 #define WIRE_PRESENCE_BLOCKLIST  4u
+#define WIRE_SESSION_RESUMABLE                                                                     \
+    1u /* it has a resume queue: who takes it over finds what its client has not got yet */
+#define WIRE_SESSION_CARBONS 2u /* it wants copies of what other resources send and get */
 
 enum wire_sasl_outcome { WIRE_SASL_CHALLENGE, WIRE_SASL_SUCCESS, WIRE_SASL_FAILURE };
 

@@ -88,3 +88,10 @@ struct span registry_left_key(struct span member, struct arena *arena)
     return redis_key(REDIS_KEY_left, registry_lease_holder(member),
                      registry_lease_generation(member), arena);
 }
+
+struct span registry_queue_key(struct span account, uint64_t sid, uint64_t epoch,
+                               struct arena *arena)
+{
+    struct span rest = arena_printf(arena, "%016" PRIx64 ":%" PRIu64, sid, epoch);
+    return redis_key(REDIS_KEY_queue, account, rest, arena);
+}

@@ -16,10 +16,8 @@ struct op {
     } fn;
     void *arg;
     struct arena arena;
-    struct span lease; /* of a holder that may turn out to have none */
+    struct span holder; /* that is being bound for */
     uint64_t sid;
-    uint32_t lease_ms;
-    unsigned answers; /* to come */
 };
 
 static struct op *op_new(struct redis *redis, void *arg)
@@ -27,17 +25,13 @@ static struct op *op_new(struct redis *redis, void *arg)
     struct op *op = mem_calloc(1, sizeof(*op));
     op->redis = redis;
     op->arg = arg;
-    op->answers = 1;
     return op;
 }
 
-/* One of its answers is there; the last one frees it. */
-static void op_answered(struct op *op)
+static void op_free(struct op *op)
 {
-    if (--op->answers == 0) {
-        arena_deinit(&op->arena);
-        mem_free(op);
-    }
+    arena_deinit(&op->arena);
+    mem_free(op);
 }
 
 static bool is_down(const struct redis_reply *reply, const char *what)
@@ -66,7 +60,7 @@ static void on_read(void *arg, const struct redis_reply *reply)
         }
     }
     op->fn.read(op->arg, is_down(reply, "read") ? REGISTRY_DOWN : REGISTRY_OK, sessions, count);
-    op_answered(op);
+    op_free(op);
 }
 
 void registry_read(struct redis *redis, struct span account, registry_read_fn *fn, void *arg)
@@ -78,15 +72,6 @@ void registry_read(struct redis *redis, struct span account, registry_read_fn *f
 }
 
 /* ---- binding ---- */
-
-/* The index first: a session nobody can find is worse than an index entry without a session. A
- * holder without a lease gets a generation here (its name is returned), see on_indexed. */
-static const struct redis_script index_script = {
-    "registry_index",
-    "redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) "
-    "if redis.call('HSETNX', KEYS[1], 'generation', ARGV[1]) == 1 then return ARGV[1] end "
-    "return ''",
-};
 
 /* What became of the request, in the order of enum registry_status. */
 static const struct redis_script bind_script = {
@@ -103,36 +88,6 @@ _Static_assert(REGISTRY_OK == 0 && REGISTRY_CONFLICT == 2 && REGISTRY_FULL == 3 
                    REGISTRY_GONE == 4,
                "bind_script answers with these numbers");
 
-/* A lease that nobody renews, for holders that took none: they are swept after one lease time. */
-static const struct redis_script orphan_script = {
-    "registry_orphan",
-    REGISTRY_LUA_NOW "return redis.call('ZADD', KEYS[1], 'NX', now + ARGV[2], ARGV[1])",
-};
-
-static void add_orphan(struct op *op)
-{
-    struct span keys[] = {
-        redis_key(REDIS_KEY_leases, (struct span){0}, (struct span){0}, &op->arena)};
-    struct span args[] = {op->lease, arena_printf(&op->arena, "%u", (unsigned)op->lease_ms)};
-    redis_run(op->redis, &orphan_script, &(struct redis_script_args){keys, 1, args, 2}, NULL, NULL);
-    LOG_WARN("holder_without_lease", "holder=%.*s", SPAN_ARG(registry_lease_holder(op->lease)));
-}
-
-static void on_indexed(void *arg, const struct redis_reply *reply)
-{
-    struct op *op = arg;
-    if (redis_type(reply) == REDIS_STRING && !span_is_empty(redis_text(reply))) {
-        add_orphan(op);
-    }
-    op_answered(op);
-}
-
-static void drop_index(struct op *op, struct span holder, uint64_t sid)
-{
-    redis_call(op->redis, NULL, NULL, SPAN("HDEL"), registry_index_key(holder, &op->arena),
-               registry_sid(sid, &op->arena));
-}
-
 static void on_bound(void *arg, const struct redis_reply *reply)
 {
     struct op *op = arg;
@@ -144,28 +99,15 @@ static void on_bound(void *arg, const struct redis_reply *reply)
         struct span bytes = redis_text(redis_at(reply, 1));
         if (!span_is_empty(bytes) && registry_record_decode(bytes, &op->arena, &old) == 0) {
             replaced = &old;
-            drop_index(op, old.holder, old.sid);
+            registry_index_drop(op->redis, old.holder, old.sid);
         }
     }
     /* When Redis is down it may have been bound all the same: the index stays for the sweep. */
     if (status != REGISTRY_OK && status != REGISTRY_DOWN) {
-        drop_index(op, registry_lease_holder(op->lease), op->sid);
+        registry_index_drop(op->redis, op->holder, op->sid);
     }
     op->fn.bind(op->arg, status, replaced);
-    op_answered(op);
-}
-
-static void send_index(struct op *op, const struct registry_bind *bind)
-{
-    struct span keys[] = {registry_index_key(bind->record.holder, &op->arena)};
-    struct span args[] = {
-        registry_sid(bind->record.sid, &op->arena),
-        arena_printf(&op->arena, "%.*s/%.*s", SPAN_ARG(bind->account), SPAN_ARG(bind->resource))};
-    op->lease =
-        arena_printf(&op->arena, "%.*s %.*s", SPAN_ARG(bind->record.holder), SPAN_ARG(args[0]));
-    op->answers++;
-    redis_run(op->redis, &index_script, &(struct redis_script_args){keys, 1, args, 2}, on_indexed,
-              op);
+    op_free(op);
 }
 
 void registry_bind(struct redis *redis, const struct registry_bind *bind, registry_bind_fn *fn,
@@ -176,9 +118,16 @@ void registry_bind(struct redis *redis, const struct registry_bind *bind, regist
     struct wire_msg msg = {.id = WIRE_ID_session_record, .u.session_record = bind->record};
     op->fn.bind = fn;
     op->sid = bind->record.sid;
-    op->lease_ms = bind->lease_ms;
+    op->holder = arena_copy(&op->arena, bind->record.holder);
     wire_encode(&msg, &record);
-    send_index(op, bind);
+    /* The index first: a session nobody can find is worse than an index entry without a session. */
+    registry_index_add(redis, &(struct registry_indexed){
+                                  .account = bind->account,
+                                  .resource = bind->resource,
+                                  .holder = bind->record.holder,
+                                  .sid = bind->record.sid,
+                                  .lease_ms = bind->lease_ms,
+                              });
     struct span keys[] = {
         redis_key(REDIS_KEY_sessions, bind->account, (struct span){0}, &op->arena),
         redis_key(REDIS_KEY_closed, bind->account, (struct span){0}, &op->arena)};
@@ -191,16 +140,18 @@ void registry_bind(struct redis *redis, const struct registry_bind *bind, regist
 
 /* ---- unbinding ---- */
 
-/* The sid is the first field of a record: bytes 9 to 16, counted as Lua does. What presence has
- * stored for the session goes with it. */
+/* The sid is the first field of a record: bytes 9 to 16, counted as Lua does; the holder's length
+ * and name are from byte 25 on. A session that has moved to another holder is not touched. What
+ * presence has stored for the session and its resume queue go with it. */
 static const struct redis_script unbind_script = {
     "registry_unbind",
+    "local v = redis.call('HGET', KEYS[1], ARGV[1]) "
+    "local mine = v and string.sub(v, 9, 16) == ARGV[2] "
+    "if mine and string.sub(v, 25, 24 + #ARGV[3]) ~= ARGV[3] then return 0 end "
     "local p = redis.call('HGET', KEYS[2], ARGV[1]) "
     "if p and string.sub(p, 9, 16) == ARGV[2] then redis.call('HDEL', KEYS[2], ARGV[1]) end "
-    "local v = redis.call('HGET', KEYS[1], ARGV[1]) "
-    "if v and string.sub(v, 9, 16) == ARGV[2] then "
-    "return redis.call('HDEL', KEYS[1], ARGV[1]) end "
-    "return 0",
+    "redis.call('DEL', KEYS[3]) "
+    "return mine and redis.call('HDEL', KEYS[1], ARGV[1]) or 0",
 };
 
 static void on_done(void *arg, const struct redis_reply *reply)
@@ -210,23 +161,29 @@ static void on_done(void *arg, const struct redis_reply *reply)
     if (op->fn.done) {
         op->fn.done(op->arg, status);
     }
-    op_answered(op);
+    op_free(op);
 }
 
-void registry_unbind(struct redis *redis, struct span full_jid, uint64_t sid, struct span holder,
-                     registry_done_fn *fn, void *arg)
+void registry_unbind(struct redis *redis, const struct registry_held *held, registry_done_fn *fn,
+                     void *arg)
 {
     struct op *op = op_new(redis, arg);
+    struct buf holder = {0};
     op->fn.done = fn;
-    struct span account = registry_bare(full_jid);
+    buf_append_u32(&holder, (uint32_t)held->holder.len);
+    buf_append_span(&holder, held->holder);
+    struct span account = registry_bare(held->jid);
     struct span keys[] = {
         redis_key(REDIS_KEY_sessions, account, (struct span){0}, &op->arena),
         redis_key(REDIS_KEY_presence, account, (struct span){0}, &op->arena),
+        registry_queue_key(account, held->sid, held->epoch, &op->arena),
     };
-    struct span args[] = {registry_resource(full_jid), registry_sid_bytes(sid, &op->arena)};
-    redis_run(redis, &unbind_script, &(struct redis_script_args){keys, 2, args, 2}, NULL, NULL);
-    redis_call(redis, on_done, op, SPAN("HDEL"), registry_index_key(holder, &op->arena),
-               registry_sid(sid, &op->arena));
+    struct span args[] = {registry_resource(held->jid), registry_sid_bytes(held->sid, &op->arena),
+                          buf_span(&holder)};
+    redis_run(redis, &unbind_script, &(struct redis_script_args){keys, 3, args, 3}, NULL, NULL);
+    redis_call(redis, on_done, op, SPAN("HDEL"), registry_index_key(held->holder, &op->arena),
+               registry_sid(held->sid, &op->arena));
+    buf_deinit(&holder);
 }
 
 void registry_close(struct redis *redis, struct span account, uint32_t ttl_ms, registry_done_fn *fn,

@@ -9,6 +9,7 @@
 #ifndef JACKDAW_REGISTRY_REGISTRY_H
 #define JACKDAW_REGISTRY_REGISTRY_H
 
+#include "base/arena.h"
 #include "base/span.h"
 #include "bus/wire.h"
 
@@ -21,9 +22,9 @@ struct redis;
 enum registry_status {
     REGISTRY_OK,
     REGISTRY_DOWN,     /* Redis did not answer: try later */
-    REGISTRY_CONFLICT, /* the resource is taken and policy says to keep it */
+    REGISTRY_CONFLICT, /* the resource is taken and policy says to keep it; or it has moved */
     REGISTRY_FULL,     /* the account has as many sessions as it may */
-    REGISTRY_GONE,     /* the account was removed a moment ago */
+    REGISTRY_GONE,     /* the account was removed a moment ago; or there is no such session */
 };
 
 /* A session as the registry has it. `record` is what is stored; `sid` in it is unique. */
@@ -61,10 +62,19 @@ typedef void registry_bind_fn(void *arg, enum registry_status status,
 void registry_bind(struct redis *redis, const struct registry_bind *bind, registry_bind_fn *fn,
                    void *arg);
 
+/* A session somebody held. */
+struct registry_held {
+    struct span jid; /* full */
+    struct span holder;
+    uint64_t sid;
+    uint64_t epoch;
+};
+
 typedef void registry_done_fn(void *arg, enum registry_status status);
-/* Removes the session from registry and index, if the resource is still `sid`'s. Again is fine. */
-void registry_unbind(struct redis *redis, struct span full_jid, uint64_t sid, struct span holder,
-                     registry_done_fn *fn, void *arg);
+/* Removes the session from registry and index, if the resource is still `sid`'s and its holder the
+ * same; its resume queue (of that epoch) too. Again is fine. */
+void registry_unbind(struct redis *redis, const struct registry_held *held, registry_done_fn *fn,
+                     void *arg);
 /* From now on, for `ttl_ms`, nobody can bind for this account; registry_reopen ends that. */
 void registry_close(struct redis *redis, struct span account, uint32_t ttl_ms, registry_done_fn *fn,
                     void *arg);
@@ -83,5 +93,9 @@ typedef void registry_list_fn(void *arg, enum registry_status status,
  * that come or go meanwhile may or may not be seen. Several round trips. */
 void registry_list(struct redis *redis, struct span after, uint32_t max, registry_list_fn *fn,
                    void *arg);
+
+/* The resume queue of a session under one epoch (custody/queue.h); in `arena`. */
+struct span registry_queue_key(struct span account, uint64_t sid, uint64_t epoch,
+                               struct arena *arena);
 
 #endif

@@ -34,4 +34,15 @@ struct span registry_lease_generation(struct span member);
 struct span registry_index_key(struct span holder, struct arena *arena);
 struct span registry_left_key(struct span member, struct arena *arena);
 
+/* index.c */
+struct registry_indexed {
+    struct span account;
+    struct span resource;
+    struct span holder;
+    uint64_t sid;
+    uint32_t lease_ms; /* for a holder that has no lease */
+};
+void registry_index_add(struct redis *redis, const struct registry_indexed *indexed);
+void registry_index_drop(struct redis *redis, struct span holder, uint64_t sid);
+
 #endif

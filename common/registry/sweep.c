@@ -34,7 +34,8 @@ static const struct redis_script prolong_script = {
 };
 
 /* The index moves aside when the holder has not done so itself. Fields that were deleted leave
- * holes, so a scan may find nothing for a while without being at the end. */
+ * holes, so a scan may find nothing for a while without being at the end. A session that the
+ * holder's next life has taken over is that one's. */
 static const struct redis_script next_script = {
     "sweep_next",
     "if redis.call('HGET', KEYS[1], 'generation') == ARGV[1] then "
@@ -44,8 +45,10 @@ static const struct redis_script next_script = {
     "local page = redis.call('HSCAN', KEYS[2], position, 'COUNT', ARGV[2]) "
     "position = page[1] "
     "for i = 1, #page[2], 2 do "
-    "if page[2][i] ~= 'generation' and #found < 2 * tonumber(ARGV[2]) then "
-    "found[#found + 1] = page[2][i] found[#found + 1] = page[2][i + 1] end "
+    "local sid = page[2][i] "
+    "if sid ~= 'generation' and #found < 2 * tonumber(ARGV[2]) then "
+    "if redis.call('HEXISTS', KEYS[1], sid) == 1 then redis.call('HDEL', KEYS[2], sid) "
+    "else found[#found + 1] = sid found[#found + 1] = page[2][i + 1] end end "
     "end "
     "until #found > 0 or position == '0' "
     "return found",
@@ -146,11 +149,18 @@ static void on_done(void *arg, const struct redis_reply *reply)
 void registry_sweep_session(struct redis *redis, struct span lapsed,
                             const struct registry_left *left, registry_done_fn *fn, void *arg)
 {
+    struct registry_held held = {left->jid, registry_lease_holder(lapsed), left->sid, 1};
+    registry_unbind(redis, &held, NULL, NULL);
+    registry_sweep_forget(redis, lapsed, left->sid, fn, arg);
+}
+
+void registry_sweep_forget(struct redis *redis, struct span lapsed, uint64_t sid,
+                           registry_done_fn *fn, void *arg)
+{
     struct sweep *sweep = sweep_new(arg);
     sweep->fn.done = fn;
-    registry_unbind(redis, left->jid, left->sid, registry_lease_holder(lapsed), NULL, NULL);
     redis_call(redis, on_done, sweep, SPAN("HDEL"), registry_left_key(lapsed, &sweep->arena),
-               registry_sid(left->sid, &sweep->arena));
+               registry_sid(sid, &sweep->arena));
 }
 
 void registry_sweep_done(struct redis *redis, struct span lapsed, registry_done_fn *fn, void *arg)

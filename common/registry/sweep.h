@@ -26,10 +26,13 @@ typedef void registry_left_fn(void *arg, enum registry_status status,
  * the claim. */
 void registry_sweep_next(struct redis *redis, struct span lapsed, uint32_t max, uint32_t claim_ms,
                          registry_left_fn *fn, void *arg);
-/* One of them is dealt with: removes it from the registry (if it is still that sid) and the index.
- */
+/* One of them is dealt with: removes it from the registry (if it is still that sid, and this
+ * holder's) and the index. */
 void registry_sweep_session(struct redis *redis, struct span lapsed,
                             const struct registry_left *left, registry_done_fn *fn, void *arg);
+/* One of them is somebody else's by now: removes it from the index only. */
+void registry_sweep_forget(struct redis *redis, struct span lapsed, uint64_t sid,
+                           registry_done_fn *fn, void *arg);
 /* All are dealt with. */
 void registry_sweep_done(struct redis *redis, struct span lapsed, registry_done_fn *fn, void *arg);
 /* The instance name in `lapsed`. */

@@ -71,6 +71,8 @@ static void on_sessions(void *arg, enum registry_status status,
             .holder = arena_copy(&loading->arena, sessions[i].record.holder),
             .sid = sessions[i].record.sid,
             .epoch = sessions[i].record.epoch,
+            .flags = sessions[i].record.flags,
+            .changes = sessions[i].record.changes,
         };
     }
     loading_done(loading);

@@ -34,6 +34,8 @@ void session_add(struct route_cache *cache, struct account *account,
         .epoch = from->epoch,
         .holder = holder_get(cache->options.holders, from->holder),
         .resource = span_of(mem_strdup_span(from->resource), from->resource.len),
+        .flags = from->flags,
+        .changes = from->changes,
         .priority = from->priority,
         .is_available = from->is_available,
     };

@@ -30,6 +30,8 @@ struct route_session {
     uint64_t epoch;
     struct holder *holder;
     struct span resource;
+    uint32_t flags;   /* WIRE_SESSION_* */
+    uint32_t changes; /* of the record: news of an earlier state are old */
     int16_t priority;
     bool is_available;
 };
@@ -108,6 +110,8 @@ struct route_loaded {
     struct span holder;
     uint64_t sid;
     uint64_t epoch;
+    uint32_t flags;
+    uint32_t changes;
     int16_t priority;
     bool is_available;
 };

@@ -23,12 +23,17 @@ void route_cache_session(struct route_cache *cache, const struct wire_session_ch
         struct route_loaded fresh = {.resource = jid_resource(news->jid),
                                      .holder = news->holder,
                                      .sid = news->sid,
-                                     .epoch = news->epoch};
+                                     .epoch = news->epoch,
+                                     .flags = news->flags,
+                                     .changes = news->changes};
         session_add(cache, account, &fresh);
     } else if (session->sid != news->sid) {
         account_invalidate(account); /* which of the two is newer only Redis knows */
-    } else if (session->epoch <= news->epoch) {
+    } else if (session->epoch < news->epoch ||
+               (session->epoch == news->epoch && session->changes <= news->changes)) {
         session->epoch = news->epoch;
+        session->changes = news->changes;
+        session->flags = news->flags;
         session->holder = holder_get(cache->options.holders, news->holder);
     }
 }

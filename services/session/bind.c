@@ -200,6 +200,7 @@ void unbind_call(struct session *session, const struct wire_msg *msg, session_re
     job->jid = arena_copy(&job->job.arena, asked->jid);
     job->record.sid = asked->sid;
     job->record.holder = arena_copy(&job->job.arena, asked->holder);
-    job->record.epoch = 1;
-    registry_unbind(session->redis, job->jid, asked->sid, job->record.holder, on_unbound, job);
+    job->record.epoch = asked->epoch ? asked->epoch : 1;
+    struct registry_held held = {job->jid, job->record.holder, asked->sid, job->record.epoch};
+    registry_unbind(session->redis, &held, on_unbound, job);
 }

@@ -12,8 +12,8 @@
  *
  * MESSAGES
  *     Calls answered: sasl_start, sasl_step (one login: SCRAM, or PLAIN on encrypted streams);
- *     bind, unbind (a session comes or goes); account_add, account_remove, account_password,
- *     account_exists, account_list; session_list.
+ *     bind, unbind, session_flags (a session comes, goes, changes); account_add,
+ *     account_remove, account_password, account_exists, account_list; session_list.
  *
  *     Items taken: handle, for iqs in jabber:iq:register to the server or the own account.
  *

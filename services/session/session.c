@@ -26,6 +26,7 @@ static const struct {
     {WIRE_ID_account_exists, account_exists_call},
     {WIRE_ID_account_list, account_list_call},
     {WIRE_ID_session_list, session_list_call},
+    {WIRE_ID_session_flags, session_flags_call},
 };
 
 void session_call(struct session *session, const struct wire_msg *msg, session_reply_fn *reply,
@@ -210,6 +211,8 @@ void session_announce(struct session *session, struct span full_jid,
         .holder = record->holder,
         .epoch = record->epoch,
         .bound = bound,
+        .flags = record->flags,
+        .changes = record->changes,
     };
     session->options.out->notice(session->options.out_ctx, &msg);
 }

@@ -14,6 +14,7 @@
 #include "bus/bus.h"
 #include "bus/wire.h"
 #include "loop/timer.h"
+#include "registry/registry.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -89,7 +90,7 @@ void job_result(struct job *job, const char *condition, const char *text);
 bool session_has_domain(const struct session *session, struct span domain);
 /* Ends a session at its holder with a stream error, as far as the holder can be reached. */
 void session_end(struct session *session, struct span full_jid, const struct wire_end_session *end);
-/* Tells everybody that a session came or went. */
+/* Tells everybody that a session came, moved or changed (bound), or went. */
 void session_announce(struct session *session, struct span full_jid,
                       const struct wire_session_record *record, bool bound);
 
@@ -102,5 +103,20 @@ session_call_fn account_add_call, account_password_call; /* account_write.c */
 session_call_fn account_exists_call, account_list_call;  /* account_read.c */
 session_call_fn account_remove_call;                     /* account_remove.c */
 session_call_fn session_list_call;                       /* list.c */
+session_call_fn session_flags_call;                      /* flags.c */
+
+/* Sets and clears flags (WIRE_SESSION_*) of a bound session and tells everybody. `done` gets
+ * REGISTRY_GONE when there is no such session. For handlers of stanzas of the session's own: sid is
+ * the request's origin_sid. */
+struct session_flags {
+    struct span account; /* bare JID */
+    uint64_t sid;
+    uint32_t set;
+    uint32_t clear;
+    uint32_t resume_s; /* with WIRE_SESSION_RESUMABLE */
+};
+typedef void session_flags_fn(void *arg, enum registry_status status);
+void session_change_flags(struct session *session, const struct session_flags *flags,
+                          session_flags_fn *done, void *arg);
 
 #endif

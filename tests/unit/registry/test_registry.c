@@ -48,17 +48,23 @@ static void an_account_has_at_most_its_number_of_sessions(void **state)
     assert_int_equal(rig->sid, 3);
 }
 
+static void unbind(struct rig *rig, uint64_t sid, const char *holder)
+{
+    struct registry_held held = {SPAN("a@x/r"), span_cstr(holder), sid, 1};
+    registry_unbind(rig->redis, &held, rig_on_done, rig);
+}
+
 static void only_the_sid_itself_is_unbound(void **state)
 {
     struct rig *rig = *state;
     struct registry_bind bind = rig_session("a@x", "r", 1, "edge-1");
     assert_int_equal(rig_bind(rig, &bind), REGISTRY_OK);
-    registry_unbind(rig->redis, SPAN("a@x/r"), 2, SPAN("edge-1"), rig_on_done, rig);
+    unbind(rig, 2, "edge-1");
     rig_until(rig, &rig->answers, 2);
     rig_read(rig, "a@x");
     assert_int_equal(rig->count, 1);
     for (int i = 0; i < 2; i++) { /* again is fine */
-        registry_unbind(rig->redis, SPAN("a@x/r"), 1, SPAN("edge-1"), rig_on_done, rig);
+        unbind(rig, 1, "edge-1");
         rig_until(rig, &rig->answers, 4 + 2 * i);
         assert_int_equal(rig->status, REGISTRY_OK);
         rig_read(rig, "a@x");

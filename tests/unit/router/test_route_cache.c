@@ -141,6 +141,36 @@ static void sessions_come_and_go_by_notice(void **state)
     assert_null(get("stranger@localhost"));
 }
 
+static void changed(uint64_t epoch, uint32_t changes, const char *holder, uint32_t flags)
+{
+    struct wire_session_changed news = {.jid = SPAN("a@x/1"),
+                                        .sid = 1,
+                                        .holder = span_cstr(holder),
+                                        .epoch = epoch,
+                                        .bound = 1,
+                                        .flags = flags,
+                                        .changes = changes};
+    route_cache_session(f.router->cache, &news);
+}
+
+static void a_session_moves_and_old_news_of_it_count_for_nothing(void **state)
+{
+    const struct route_entry *entry;
+
+    (void)state;
+    know("a@x");
+    bound("a@x/1", 1, "edge-1", true);
+    changed(1, 2, "edge-1", WIRE_SESSION_RESUMABLE | WIRE_SESSION_CARBONS);
+    changed(1, 1, "edge-1", WIRE_SESSION_RESUMABLE);
+    entry = get("a@x");
+    assert_int_equal(entry->sessions[0].flags, WIRE_SESSION_RESUMABLE | WIRE_SESSION_CARBONS);
+    changed(3, 4, "edge-3", WIRE_SESSION_RESUMABLE);
+    changed(2, 3, "edge-2", 0);
+    assert_int_equal(entry->sessions[0].epoch, 3);
+    assert_int_equal(entry->sessions[0].flags, WIRE_SESSION_RESUMABLE);
+    assert_true(entry->sessions[0].holder == holder_get(f.router->holders, SPAN("edge-3")));
+}
+
 static void doubtful_news_make_it_forget(void **state)
 {
     (void)state;
@@ -253,6 +283,7 @@ int main(void)
         TEST(nobody_overtakes_who_waits),
         TEST(news_while_reading_mean_reading_again),
         TEST(sessions_come_and_go_by_notice),
+        TEST(a_session_moves_and_old_news_of_it_count_for_nothing),
         TEST(doubtful_news_make_it_forget),
         TEST(a_session_that_was_missed_is_forgotten),
         TEST(the_account_not_used_for_longest_goes),

@@ -51,6 +51,7 @@ struct rig {
     int ends;
     int routes;
     int notices;
+    uint32_t flags; /* in the latest notice of a session */
 };
 
 static inline void rig_nothing(void *arg)
@@ -96,6 +97,7 @@ static inline void rig_notice(void *ctx, const struct wire_msg *msg)
     struct rig *rig = ctx;
     rig->notices++;
     if (msg->id == WIRE_ID_session_changed) {
+        rig->flags = msg->u.session_changed.flags;
         rig_note(rig->sent, sizeof(rig->sent), "changed %.*s sid=%llx bound=%u\n",
                  SPAN_ARG(msg->u.session_changed.jid),
                  (unsigned long long)msg->u.session_changed.sid,

@@ -6,7 +6,7 @@
 static const char *unbind(struct rig *rig, const char *jid, uint64_t sid, const char *holder)
 {
     struct wire_msg msg = {.id = WIRE_ID_unbind};
-    msg.u.unbind = (struct wire_unbind){span_cstr(jid), sid, span_cstr(holder)};
+    msg.u.unbind = (struct wire_unbind){span_cstr(jid), sid, span_cstr(holder), 1};
     rig_call(rig, &msg);
     return rig->condition;
 }
@@ -95,6 +95,33 @@ static void without_redis_a_bind_gets_a_temporary_error(void **state)
     assert_string_equal(rig_bind(rig, "a@example.org", "", "edge-1"), "");
 }
 
+static const char *set_flags(struct rig *rig, const char *jid, uint64_t sid, uint32_t set)
+{
+    struct wire_msg msg = {.id = WIRE_ID_session_flags};
+    msg.u.session_flags = (struct wire_session_flags){.jid = span_cstr(jid), .sid = sid, .set = set};
+    rig_call(rig, &msg);
+    return rig->condition;
+}
+
+static void flags_of_a_session_are_set_and_told_once(void **state)
+{
+    struct rig *rig = *state;
+    assert_string_equal(rig_bind(rig, "a@example.org", "desk", "edge-1"), "");
+    int before = rig->notices;
+    assert_string_equal(set_flags(rig, "a@example.org/desk", rig->sid, WIRE_SESSION_CARBONS), "");
+    assert_int_equal(rig->notices, before + 1);
+    assert_int_equal(rig->flags, WIRE_SESSION_CARBONS);
+    assert_string_equal(set_flags(rig, "a@example.org/desk", rig->sid, WIRE_SESSION_CARBONS), "");
+    assert_int_equal(rig->notices, before + 1);
+    assert_string_equal(set_flags(rig, "a@example.org/desk", rig->sid, WIRE_SESSION_RESUMABLE), "");
+    assert_int_equal(rig->flags, WIRE_SESSION_CARBONS | WIRE_SESSION_RESUMABLE);
+    assert_string_equal(set_flags(rig, "a@example.org/desk", rig->sid + 1, WIRE_SESSION_CARBONS),
+                        "item-not-found");
+    private_redis_kill(&rig->server);
+    assert_string_equal(set_flags(rig, "a@example.org/desk", rig->sid, WIRE_SESSION_CARBONS),
+                        "resource-constraint");
+}
+
 /* ---- the sweep ---- */
 
 static int sweep_setup(void **state)
@@ -151,6 +178,7 @@ int main(void)
         TEST(conflicts_are_refused_or_renamed_when_configured),
         TEST(an_account_has_a_limited_number_of_sessions),
         TEST(without_redis_a_bind_gets_a_temporary_error),
+        TEST(flags_of_a_session_are_set_and_told_once),
         SWEEP(the_sessions_of_a_dead_holder_are_swept_and_those_of_a_living_one_stay),
         SWEEP(a_sweep_that_no_router_takes_is_not_taken_for_done),
     };
