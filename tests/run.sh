@@ -21,6 +21,7 @@ set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root" || exit 1
 logs=$root/build/test-logs
+authority=$root/build/test-authority
 passed=0
 failed=0
 job=
@@ -35,9 +36,11 @@ build_with() {
     cmake --preset "$1" -DBUILD_TESTING=ON && cmake --build --preset "$1"
 }
 
+# A cluster around a command. $authority vouches for users without a password.
 in_cluster() {
-    python3 -m cluster --bin build/asan/bin --edges 3 --c2s 2 --routers 2 --sessions 2 --presence 2 \
-        --pubsub 2 \
+    python3 tests/scenario/play/authority.py "$authority" || return 1
+    CLUSTER_AUTHORITY=$authority python3 -m cluster --bin build/asan/bin --edges 3 --c2s 2 --routers 2 --sessions 2 --presence 2 \
+        --pubsub 2 --set c2s.client_ca="$authority/ca.pem" \
         --set session.registration=yes --set session.max_registrations=0 \
         --set session.max_failures=0 --set session.iterations=4096 "$@"
 }

@@ -11,15 +11,6 @@
 
 #define TLS_RECORD 16384 /* bytes of plain text in one record (RFC 8446 section 5.1) */
 
-struct tls {
-    SSL *ssl;
-    struct tls_load *load;
-    enum tls_state state;
-    struct span in;  /* of the tls_receive under way */
-    struct buf *out; /* of the call under way */
-    char *failure;
-};
-
 /* ---- the BIO ---- */
 static int tls_bio_read(BIO *bio, char *data, int size)
 {
@@ -78,6 +69,7 @@ struct tls *tls_new(struct tls_context *context)
     tls->load->refs++;
     tls->ssl = SSL_new(tls->load->domains[0].ssl);
     ASSERT(tls->ssl != NULL && bio != NULL);
+    SSL_set_app_data(tls->ssl, tls);
     BIO_set_data(bio, tls);
     BIO_set_init(bio, 1);
     SSL_set_bio(tls->ssl, bio, bio);
@@ -156,6 +148,11 @@ enum tls_state tls_receive(struct tls *tls, struct span wire, struct buf *plain,
     tls->in = (struct span){0};
     tls->out = NULL;
     return tls->state;
+}
+
+bool tls_is_open(const struct tls *tls)
+{
+    return tls->state == TLS_OPEN;
 }
 
 int tls_send(struct tls *tls, struct span plain, struct buf *out)

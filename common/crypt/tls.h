@@ -6,11 +6,17 @@
  * comes from the wire is handed in, what must go out is appended to a buffer of the caller's, so
  * that an idle connection costs what OpenSSL's own state costs and nothing else.
  *
- * RFC 7590 (TLS for XMPP), RFC 7301 (ALPN), RFC 5929 and RFC 9266 (channel bindings).
+ * Clients may be asked for a certificate of their own, which they need not have: it changes nothing
+ * about the connection, tls_client_addresses tells what it says. A session in which one was shown is
+ * never resumed, so that each connection's certificate is looked at anew.
+ *
+ * RFC 7590 (TLS for XMPP), RFC 7301 (ALPN), RFC 5929 and RFC 9266 (channel bindings), RFC 6120
+ * section 13.7 (certificates).
  */
 #ifndef JACKDAW_CRYPT_TLS_H
 #define JACKDAW_CRYPT_TLS_H
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/span.h"
 
@@ -31,6 +37,8 @@ struct tls_identity {
 struct tls_options {
     const struct tls_identity *identities; /* the first serves clients that name no known domain */
     size_t identity_count;
+    const char *client_ca; /* PEM: who vouches for clients; NULL: none is asked for a certificate */
+    const char *client_crl; /* PEM: what those revoked, one list of each that signs; or NULL */
     const char *alpn; /* "xmpp-client": required of clients that offer ALPN at all; NULL: ignored */
 };
 
@@ -57,6 +65,8 @@ void tls_free(struct tls *tls);
 
 /* Takes all of `wire`; appends what was decrypted to `plain` and what must be sent to `out`. */
 enum tls_state tls_receive(struct tls *tls, struct span wire, struct buf *plain, struct buf *out);
+/* Whether the handshake is done and the peer has not said goodbye. */
+bool tls_is_open(const struct tls *tls);
 /* Encrypts all of `plain` into `out`. Only while TLS_OPEN: 0, else -1. */
 int tls_send(struct tls *tls, struct span plain, struct buf *out);
 /* Appends our close_notify. */
@@ -69,6 +79,19 @@ const char *tls_version(const struct tls *tls);
 const char *tls_cipher(const struct tls *tls);
 /* The domain the client asked for by SNI, empty when none; borrows. */
 struct span tls_server_name(const struct tls *tls);
+
+/* ---- the client's certificate ---- */
+#define TLS_ADDRESSES_MAX 16 /* further ones of a certificate are not looked at */
+
+/* Whether the client showed a certificate that is valid: signed on behalf of client_ca, for
+ * clients, within its time, not revoked. */
+bool tls_client_is_trusted(const struct tls *tls);
+/* Why the certificate it showed is not valid, "" when it showed none or a valid one; borrows. */
+const char *tls_client_problem(const struct tls *tls);
+/* The XMPP addresses in it (subjectAltName, id-on-xmppAddr; RFC 6120 section 13.7.1.4) as they are
+ * written there, in `arena`. Their number; 0 when the client is not trusted. */
+size_t tls_client_addresses(const struct tls *tls, struct arena *arena,
+                            const struct span **addresses_out);
 
 /* ---- channel bindings: at most `size` bytes into `out`; the length, or 0 when there is none ----
  */

@@ -142,12 +142,30 @@ static void tls_configure(SSL_CTX *ssl, struct tls_load *load, struct tls_domain
     SSL_CTX_set_alpn_select_cb(ssl, tls_on_alpn, load);
 }
 
-static int tls_domain_load(struct tls_load *load, struct tls_domain *domain,
-                           const struct tls_identity *identity, char *error, size_t error_size)
+static int tls_use_files(SSL_CTX *ssl, const struct tls_identity *identity, char *error,
+                         size_t error_size)
 {
     char reason[160];
     const char *bad = NULL;
 
+    ERR_clear_error();
+    if (SSL_CTX_use_certificate_chain_file(ssl, identity->chain) != 1) {
+        bad = identity->chain;
+    } else if (SSL_CTX_use_PrivateKey_file(ssl, identity->key, SSL_FILETYPE_PEM) != 1 ||
+               SSL_CTX_check_private_key(ssl) != 1) {
+        bad = identity->key;
+    }
+    if (bad != NULL) {
+        tls_error_line(reason, sizeof(reason));
+        (void)snprintf(error, error_size, "%s: %s", bad, reason);
+        return -1;
+    }
+    return 0;
+}
+
+static int tls_domain_load(struct tls_load *load, struct tls_domain *domain,
+                           const struct tls_identity *identity, char *error, size_t error_size)
+{
     domain->name = mem_strdup(identity->domain);
     domain->ssl = SSL_CTX_new(TLS_server_method());
     if (domain->ssl == NULL) {
@@ -155,16 +173,7 @@ static int tls_domain_load(struct tls_load *load, struct tls_domain *domain,
         return -1;
     }
     tls_configure(domain->ssl, load, domain);
-    ERR_clear_error();
-    if (SSL_CTX_use_certificate_chain_file(domain->ssl, identity->chain) != 1) {
-        bad = identity->chain;
-    } else if (SSL_CTX_use_PrivateKey_file(domain->ssl, identity->key, SSL_FILETYPE_PEM) != 1 ||
-               SSL_CTX_check_private_key(domain->ssl) != 1) {
-        bad = identity->key;
-    }
-    if (bad != NULL) {
-        tls_error_line(reason, sizeof(reason));
-        (void)snprintf(error, error_size, "%s: %s", bad, reason);
+    if (tls_use_files(domain->ssl, identity, error, error_size) != 0) {
         return -1;
     }
     return identity->ocsp != NULL ? tls_read_ocsp(identity->ocsp, &domain->ocsp, error, error_size)
@@ -187,7 +196,8 @@ static struct tls_load *tls_load_new(const struct tls_options *options, char *er
     for (size_t i = 0; i < options->identity_count; i++) {
         load->domain_count++;
         if (tls_domain_load(load, &load->domains[i], &options->identities[i], error, error_size) !=
-            0) {
+                0 ||
+            tls_client_configure(load->domains[i].ssl, options, error, error_size) != 0) {
             tls_load_unref(load);
             return NULL;
         }

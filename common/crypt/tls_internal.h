@@ -25,9 +25,22 @@ struct tls_context {
     struct tls_load *load;
 };
 
+struct tls {
+    SSL *ssl;
+    struct tls_load *load;
+    enum tls_state state;
+    struct span in;  /* of the tls_receive under way */
+    struct buf *out; /* of the call under way */
+    char *failure;
+    int client_error; /* X509_V_ERR_*: the first that was found in the client's certificate */
+};
+
 /* Drops one reference; NULL is allowed. */
 void tls_load_unref(struct tls_load *load);
 /* OpenSSL's oldest error as one line, the queue emptied. */
 void tls_error_line(char *out, size_t size);
+/* tls_client.c: lets a context ask clients for certificates. 0, or -1 with `error` filled. */
+int tls_client_configure(SSL_CTX *context, const struct tls_options *options, char *error,
+                         size_t error_size);
 
 #endif

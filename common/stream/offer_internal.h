@@ -4,7 +4,7 @@
 
 #include "stream/stream_internal.h"
 
-#define STREAM_MECHANISMS_MAX 8
+#define STREAM_MECHANISMS_MAX 12
 #define STREAM_CHANNEL_TYPES  3
 #define STREAM_CHANNEL_BYTES  64
 
@@ -15,11 +15,15 @@ struct stream_offer {
     struct span mechanisms[STREAM_MECHANISMS_MAX];
     struct span types[STREAM_CHANNEL_TYPES];
     struct span bindings[STREAM_CHANNEL_TYPES]; /* each type's data, in `bytes` */
+    struct arena arena;                         /* of what follows */
+    bool has_certificate;                       /* a valid one of the client's */
+    struct wire_strs certificate;               /* the bare JIDs in it */
     unsigned char bytes[STREAM_CHANNEL_TYPES][STREAM_CHANNEL_BYTES];
 };
 
 /* What the stream offers now. It must not be copied: it points into itself. */
 void stream_offer_load(const struct stream *stream, struct stream_offer *offer_out);
+void stream_offer_deinit(struct stream_offer *offer);
 
 struct stream_mechanism;
 const struct stream_mechanism *stream_mechanism_find(struct span name);

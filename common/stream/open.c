@@ -38,6 +38,7 @@ static void write_mechanisms(const struct stream *stream, struct buf *out)
     for (uint32_t i = 0; i < offer.mechanism_count; i++)
         buf_printf(out, "<mechanism>%.*s</mechanism>", SPAN_ARG(offer.mechanisms[i]));
     buf_append_cstr(out, "</mechanisms>");
+    stream_offer_deinit(&offer);
 }
 
 static void write_register(const struct stream *stream, struct buf *out)

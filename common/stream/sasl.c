@@ -106,17 +106,20 @@ static void start(struct stream *stream, const struct stream_mechanism *mechanis
                 .domain = span_cstr(stream->login->domain),
                 .mechanism = span_cstr(stream_mechanism_name(mechanism)),
                 .address = span_cstr(address),
-                .flags = is_secure ? WIRE_SASL_SECURE : 0,
+                .flags = (is_secure ? WIRE_SASL_SECURE : 0) |
+                         (offer.has_certificate ? WIRE_SASL_CERTIFICATE : 0),
                 .initial = initial,
                 .mechanisms = {offer.mechanisms, offer.mechanism_count},
                 .binding_types = {offer.types, offer.type_count},
                 .bindings = {offer.bindings, offer.type_count},
                 .unadvertised = offer.unadvertised,
+                .certificate = offer.certificate,
             },
     };
     if (stream->login->profile->prepare)
         stream->login->profile->prepare(stream, &request.u.sasl_start);
     stream_login_call(stream, rand_u64(), &request, on_reply);
+    stream_offer_deinit(&offer);
 }
 
 /* No initial response: ask for it (RFC 6120 section 6.4.2). */

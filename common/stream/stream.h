@@ -41,6 +41,9 @@ struct stream_transport {
     /* Channel binding data (RFC 5056) of `type` (offer.c names them): at most `size` bytes into
      * `out`; the length, or 0 when there is none now. NULL: there never is. */
     size_t (*channel_binding)(void *conn, const char *type, unsigned char *out, size_t size);
+    /* Whether the client has a valid certificate of its own, and the XMPP addresses in it as they are
+     * written there, in `arena`. NULL: it never has. */
+    bool (*certificate)(void *conn, struct arena *arena, struct wire_strs *addresses_out);
     /* The peer's address as text, at most `size` bytes with NUL. */
     void (*address)(void *conn, char *out, size_t size);
 };

@@ -6,17 +6,26 @@
 
 #define C2S_ERROR 256
 
+static const char *path_or_null(const struct c2s *c2s, enum conf_id id)
+{
+    const char *path = conf_str(c2s->holder.daemon->conf, id);
+    return path[0] ? path : NULL;
+}
+
 /* One certificate serves all domains: its files name them. */
 static struct tls_options tls_options(const struct c2s *c2s, struct tls_identity *identity)
 {
-    const char *ocsp = conf_str(c2s->holder.daemon->conf, CONF_c2s_tls_ocsp);
     const struct span *domains;
     (void)conf_list(c2s->holder.daemon->conf, CONF_cluster_domains, &domains);
     *identity = (struct tls_identity){.domain = domains[0].data,
                                       .chain = c2s->certificate.chain,
                                       .key = c2s->certificate.key,
-                                      .ocsp = ocsp[0] ? ocsp : NULL};
-    return (struct tls_options){.identities = identity, .identity_count = 1, .alpn = "xmpp-client"};
+                                      .ocsp = path_or_null(c2s, CONF_c2s_tls_ocsp)};
+    return (struct tls_options){.identities = identity,
+                                .identity_count = 1,
+                                .client_ca = path_or_null(c2s, CONF_c2s_client_ca),
+                                .client_crl = path_or_null(c2s, CONF_c2s_client_crl),
+                                .alpn = "xmpp-client"};
 }
 
 static int open_tls(struct c2s *c2s)
@@ -30,7 +39,8 @@ static int open_tls(struct c2s *c2s)
     struct tls_options options = tls_options(c2s, &identity);
     c2s->tls = tls_context_new(&options, error, sizeof(error));
     if (!c2s->tls)
-        LOG_ERROR("certificate", "error=\"%s\" hint=\"see c2s.tls_cert and c2s.tls_key\"", error);
+        LOG_ERROR("certificate",
+                  "error=\"%s\" hint=\"see c2s.tls_cert, c2s.tls_key and c2s.client_ca\"", error);
     return c2s->tls ? 0 : -1;
 }
 

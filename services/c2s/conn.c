@@ -116,6 +116,18 @@ static void conn_refuse(struct conn *conn, const char *why)
     conn_end(conn);
 }
 
+static enum tls_state conn_decrypt(struct conn *conn, struct span wire, struct buf *plain)
+{
+    bool was_open = tls_is_open(conn->tls);
+    enum tls_state state = tls_receive(conn->tls, wire, plain, &conn->c2s->encrypted);
+
+    if (!was_open && state == TLS_OPEN && tls_client_problem(conn->tls)[0]) {
+        LOG_INFO("client_certificate", "address=%s reason=\"%s\"", tcp_peer(conn->tcp),
+                 tls_client_problem(conn->tls));
+    }
+    return state;
+}
+
 /* Decrypts and hands up what came. The scratch is taken for the call: the stream may write, and so
  * come back here for another connection, while its input is being looked at. */
 static void conn_read_tls(struct conn *conn, struct span wire)
@@ -127,7 +139,7 @@ static void conn_read_tls(struct conn *conn, struct span wire)
     c2s->decrypted = (struct buf){0};
     buf_reset(&plain);
     buf_reset(&c2s->encrypted);
-    state = tls_receive(conn->tls, wire, &plain, &c2s->encrypted);
+    state = conn_decrypt(conn, wire, &plain);
     if (c2s->encrypted.len > 0) {
         tcp_write(conn->tcp, buf_span(&c2s->encrypted));
     }
@@ -198,6 +210,17 @@ static size_t conn_channel_binding(void *arg, const char *type, unsigned char *o
     return 0;
 }
 
+static bool conn_certificate(void *arg, struct arena *arena, struct wire_strs *addresses_out)
+{
+    const struct conn *conn = arg;
+
+    if (conn->tls == NULL || !tls_client_is_trusted(conn->tls)) {
+        return false;
+    }
+    addresses_out->count = (uint32_t)tls_client_addresses(conn->tls, arena, &addresses_out->items);
+    return true;
+}
+
 static const struct stream_transport conn_starttls = {
     .name = "tcp",
     .send = conn_send,
@@ -206,11 +229,13 @@ static const struct stream_transport conn_starttls = {
     .address = conn_address,
     .start_tls = conn_start_tls,
     .channel_binding = conn_channel_binding,
+    .certificate = conn_certificate,
 };
 
 static const struct stream_transport conn_direct = {
     .name = "tls",
     .channel_binding = conn_channel_binding,
+    .certificate = conn_certificate,
     .send = conn_send,
     .finish = conn_finish,
     .set_reading = conn_set_reading,

@@ -7,7 +7,7 @@
  *     Carries clients' streams over TCP: port 5222 with STARTTLS, port 5223 with TLS from the
  *     first byte (XEP-0368). Login and resource binding are asked of session; stanzas go to
  *     routers as parsed stanzas, and come back from them. Any number may run; a client may
- *     connect to any.
+ *     connect to any. With c2s.client_ca, clients may show a certificate of their own.
  *
  * MESSAGES
  *     As jackdaw-edge: takes deliver and end_session; sends route and missed; calls session for

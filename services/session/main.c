@@ -11,9 +11,10 @@
  *     one began.
  *
  * MESSAGES
- *     Calls answered: sasl_start, sasl_step (one login: SCRAM, or PLAIN on encrypted streams);
- *     bind, unbind, session_flags (a session comes, goes, changes); account_add,
- *     account_remove, account_password, account_exists, account_list; session_list.
+ *     Calls answered: sasl_start, sasl_step (one login: SCRAM; on encrypted streams PLAIN, or
+ *     EXTERNAL with the JIDs of the client's certificate); bind, unbind, session_flags (a session
+ *     comes, goes, changes); account_add, account_remove, account_password, account_exists,
+ *     account_list; session_list.
  *
  *     Items taken: handle, for iqs in jabber:iq:register to the server or the own account.
  *

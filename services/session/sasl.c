@@ -13,13 +13,14 @@
 #define EXPIRED_TEXT "The login took too long. Start again."
 
 static const struct sasl_mechanism mechanisms[] = {
-    {"SCRAM-SHA-512-PLUS", true, sasl_scram_first, sasl_scram_last},
-    {"SCRAM-SHA-256-PLUS", true, sasl_scram_first, sasl_scram_last},
-    {"SCRAM-SHA-1-PLUS", true, sasl_scram_first, sasl_scram_last},
-    {"SCRAM-SHA-512", false, sasl_scram_first, sasl_scram_last},
-    {"SCRAM-SHA-256", false, sasl_scram_first, sasl_scram_last},
-    {"SCRAM-SHA-1", false, sasl_scram_first, sasl_scram_last},
-    {"PLAIN", true, sasl_plain_first, NULL},
+    {"EXTERNAL", true, true, sasl_external_first, NULL},
+    {"SCRAM-SHA-512-PLUS", true, false, sasl_scram_first, sasl_scram_last},
+    {"SCRAM-SHA-256-PLUS", true, false, sasl_scram_first, sasl_scram_last},
+    {"SCRAM-SHA-1-PLUS", true, false, sasl_scram_first, sasl_scram_last},
+    {"SCRAM-SHA-512", false, false, sasl_scram_first, sasl_scram_last},
+    {"SCRAM-SHA-256", false, false, sasl_scram_first, sasl_scram_last},
+    {"SCRAM-SHA-1", false, false, sasl_scram_first, sasl_scram_last},
+    {"PLAIN", true, false, sasl_plain_first, NULL},
 };
 
 static const struct sasl_mechanism *find(struct span name)
@@ -167,7 +168,8 @@ static void on_judged(void *arg, enum limit_verdict verdict, uint64_t wait_ms)
     if (job->is_right) {
         succeed(job);
     } else {
-        fail(job, "not-authorized", SPAN(WRONG_TEXT), METRIC_session_logins_wrong);
+        fail(job, job->refusal ? job->refusal : "not-authorized",
+             span_cstr(job->refusal ? job->refusal_text : WRONG_TEXT), METRIC_session_logins_wrong);
     }
 }
 
@@ -263,6 +265,7 @@ void sasl_start_call(struct session *session, const struct wire_msg *msg, sessio
         .binding_types = copy_list(arena, &start->binding_types),
         .bindings = copy_list(arena, &start->bindings),
         .unadvertised = start->unadvertised,
+        .certificate = copy_list(arena, &start->certificate),
     };
     job->mechanism = find(start->mechanism);
     if (!session->has_secret) {
@@ -273,7 +276,7 @@ void sasl_start_call(struct session *session, const struct wire_msg *msg, sessio
         sasl_refuse(job, "encryption-required", "Use this mechanism on an encrypted stream only.");
     } else if (!session_has_domain(session, start->domain)) {
         sasl_refuse(job, "not-authorized", WRONG_TEXT);
-    } else if (span_is_empty(start->initial)) {
+    } else if (span_is_empty(start->initial) && !job->mechanism->may_be_empty) {
         sasl_challenge(job, (struct span){0}); /* the client speaks first, in the next step */
     } else {
         first(job, start->initial);

@@ -16,6 +16,7 @@ struct sasl_job;
 struct sasl_mechanism {
     const char *name;
     bool needs_secure; /* only on encrypted streams */
+    bool may_be_empty; /* an empty first message is one, not a request to be asked for it */
     /* The client's first message. */
     void (*first)(struct sasl_job *job, struct span message);
     /* Its second; NULL when there is none. */
@@ -28,14 +29,18 @@ struct sasl_job {
     struct wire_sasl_state state; /* in job.arena */
     struct span data;             /* for the success, or empty */
     bool is_right;
+    /* What is said when it is not right; NULL: not-authorized, wrong user name or password. */
+    const char *refusal;
+    const char *refusal_text;
     void *own;                           /* the mechanism's */
     void (*go_on)(struct sasl_job *job); /* when the address may try */
 };
 
-/* sasl_scram.c, sasl_plain.c */
+/* sasl_scram.c, sasl_plain.c, sasl_external.c */
 void sasl_scram_first(struct sasl_job *job, struct span message);
 void sasl_scram_last(struct sasl_job *job, struct span message);
 void sasl_plain_first(struct sasl_job *job, struct span message);
+void sasl_external_first(struct sasl_job *job, struct span message);
 
 /* ---- ends of a step: each answers and frees the job ---- */
 /* Sends `data` with the job's state. */

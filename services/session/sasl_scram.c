@@ -51,7 +51,8 @@ static void on_found(void *arg, enum account_status status, const struct scram_v
     job->state.server_first = scram_challenge(
         first, &verifier, NULL, xep0474_attribute(mechanism->hash, &job->state, arena), arena);
     /* Said and chosen: from here on only the binding counts. */
-    job->state.mechanisms = job->state.binding_types = job->state.bindings = (struct wire_strs){0};
+    job->state.mechanisms = job->state.binding_types = job->state.bindings =
+        job->state.certificate = (struct wire_strs){0};
     job->state.stored_key = copy_key(job, mechanism, verifier.stored_key);
     job->state.server_key = copy_key(job, mechanism, verifier.server_key);
     crypt_wipe(&verifier, sizeof(verifier));

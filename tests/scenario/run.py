@@ -39,6 +39,7 @@ def arguments():
     parser.add_argument("--ws", default=addresses("CLUSTER_WS"), help="ws:// addresses")
     parser.add_argument("--wss", default=addresses("CLUSTER_WSS"), help="wss:// addresses")
     parser.add_argument("--tcp", default=addresses("CLUSTER_TCP"), help="host:port addresses")
+    parser.add_argument("--tls", default=addresses("CLUSTER_TLS"), help="host:port addresses of direct TLS")
     parser.add_argument("--transport", choices=("ws", "wss", "tcp"), default="ws")
     parser.add_argument("--ctl", default=addresses("CLUSTER_CTL", "JACKDAWCTL"),
                         help="the operator's command as shell text")
@@ -86,8 +87,9 @@ def setting_from(options):
         sys.exit("no address for %s: start me with python3 -m cluster, or give --%s" % (
             options.transport, options.transport))
     transport = "tcp" if options.transport == "tcp" else "ws"
-    return Setting(transport, urls, split(options.wss), options.domain, options.patience,
-                   account_maker(options, urls))
+    secure_urls = split(options.tls, "tcps://") if transport == "tcp" else split(options.wss)
+    return Setting(transport, urls, secure_urls, options.domain, options.patience,
+                   account_maker(options, urls), os.environ.get("CLUSTER_AUTHORITY"))
 
 
 def indent(text):

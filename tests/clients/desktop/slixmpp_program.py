@@ -1,7 +1,10 @@
 #!/usr/bin/python3
-"""A desktop client on slixmpp that obeys lines; desktop.py says which. Debian's python3-slixmpp."""
+"""A desktop client on slixmpp that obeys lines; desktop.py says which. Debian's python3-slixmpp.
+
+With CLIENT_IDENTITY in its environment, a PEM file, it logs in with that certificate."""
 
 import asyncio
+import os
 import sys
 
 import slixmpp
@@ -15,6 +18,7 @@ class Desktop(slixmpp.ClientXMPP):
     def __init__(self, jid, password, certificate):
         super().__init__(jid, password)
         self.ca_certs = certificate
+        self.certfile = self.keyfile = os.environ.get("CLIENT_IDENTITY")
         self.auto_authorize = None  # the person at the desk answers
         for plugin in ("xep_0030", "xep_0092", "xep_0115", "xep_0199"):
             self.register_plugin(plugin)
@@ -29,7 +33,7 @@ class Desktop(slixmpp.ClientXMPP):
         await self.get_roster()
         assert (await self["xep_0199"].ping(self.boundjid.domain)) is not None
         chosen = self["feature_mechanisms"].mech
-        assert chosen.name.startswith("SCRAM-"), chosen.name
+        assert chosen.name.startswith("EXTERNAL" if self.certfile else "SCRAM-"), chosen.name
         tell("online", self.boundjid.full, chosen.name, self.transport.get_extra_info("cipher")[1])
 
     def _refused(self, stanza):

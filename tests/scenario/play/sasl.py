@@ -1,4 +1,4 @@
-"""The client's side of SASL: PLAIN (RFC 4616), SCRAM (RFC 5802, RFC 7677) with SHA-1, SHA-256, SHA-512."""
+"""The client's side of SASL: EXTERNAL (RFC 4422), PLAIN (RFC 4616), SCRAM (RFC 5802, RFC 7677) with SHA-1, SHA-256, SHA-512."""
 
 import base64
 import functools
@@ -33,6 +33,19 @@ class Plain:
 
     def accepts(self, data):
         return True
+
+
+class External:
+    """The certificate says who we are, `authzid` which of its JIDs we want to be."""
+
+    def __init__(self, mechanism, user, password, authzid=""):
+        self.initial = encode(authzid) or "="
+
+    def answer(self, challenge):
+        raise ValueError("EXTERNAL has no challenge")
+
+    def accepts(self, data):
+        return not data
 
 
 class Scram:
@@ -71,4 +84,5 @@ class Scram:
 
 
 def start(mechanism, user, password, authzid=""):
-    return (Scram if mechanism in HASHES else Plain)(mechanism, user, password, authzid)
+    kind = Scram if mechanism in HASHES else {"PLAIN": Plain, "EXTERNAL": External}[mechanism]
+    return kind(mechanism, user, password, authzid)

@@ -7,6 +7,7 @@ import re
 import string
 
 from . import pattern, sasl
+from .authority import Authority
 from .client import CLIENT, FRAMING, STREAMS, Client, Failure, Frames, Refused, Stream
 from .script import ScriptError
 from .transport import BINARY, http
@@ -25,13 +26,14 @@ class Skipped(Exception):
 class Setting:
     """What all scripts share: where the server is and how accounts are made."""
 
-    def __init__(self, transport, urls, secure_urls, domain, patience, make_account):
+    def __init__(self, transport, urls, secure_urls, domain, patience, make_account, authority=None):
         self.transport = transport      # "ws" or "tcp"
         self.urls = urls
         self.secure_urls = secure_urls
         self.domain = domain
         self.patience = patience        # how long something that is due may take, in s
         self.make_account = make_account
+        self.authority = authority      # folder of play/authority.py's files, or None
 
 
 class Stage:
@@ -43,6 +45,7 @@ class Stage:
         self.passwords = {}             # by account name in the script
         self.names = {}                 # account name in the script: name on the server
         self.actors = {}
+        self.identities = {}            # actor: PEM file with a certificate and its key
         self._clients = []              # all that ever connected
         self.transcript = []
         self.http_answer = None
@@ -92,6 +95,14 @@ class Stage:
         if self.setting.transport == "tcp" or self.setting.urls[0].startswith("wss:"):
             raise Skipped("only in the clear")
 
+    async def has_a_certificate(self, name, whose, jids, _):
+        """`whose`: " of a stranger" when the server does not know who issued it."""
+        if not self.setting.authority:
+            raise Skipped("there is no authority for certificates (CLUSTER_AUTHORITY)")
+        authority = Authority(self.setting.authority, "stranger" if whose else "ca")
+        addresses = [] if jids == "nobody" else self.expand(jids).split(" and ")
+        self.identities[name] = await authority.issue(addresses)
+
     # ---- connecting ----
     def _url(self, is_secure):
         urls = self.setting.secure_urls if is_secure else self.setting.urls
@@ -113,6 +124,8 @@ class Stage:
             "protocol": protocol[1] if protocol else "xmpp"}
         if "without a subprotocol" in options:
             details["protocol"] = None
+        if name in self.identities:
+            details["identity"] = self.identities[name]
         self.actors[name] = client
         self._clients.append(client)
         await asyncio.wait_for(client.connect(**details), self.setting.patience)
@@ -511,6 +524,7 @@ PHRASES = [(re.compile(text.replace("ACTOR", r"(\w+)").replace(" WITHIN", _WITHI
     (r"only (over .+)", "only_over"),
     (r"only in the clear", "only_in_the_clear"),
     (r"accounts()", "accounts"),
+    (r"ACTOR has a certificate( of a stranger)? for (.+)", "has_a_certificate"),
     (r"ACTOR connects(.*?) and is refused with (\S+)", "is_refused"),
     (r"ACTOR connects( .+)?", "connects"),
     (r"ACTOR opens the stream(?: to (\S+))?", "opens_the_stream"),

@@ -21,19 +21,22 @@ class Refused(Exception):
         self.status = status
 
 
-def tls_context():
-    """Encrypts, but trusts any certificate: who the server is, is not what these tests are about."""
+def tls_context(identity=None):
+    """Encrypts, but trusts any certificate: who the server is, is not what these tests are about.
+    `identity`: a PEM file with the client's own certificate and key."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    if identity:
+        context.load_cert_chain(identity)
     return context
 
 
-async def _open(url):
+async def _open(url, identity=None):
     parts = urllib.parse.urlsplit(url)
-    is_secure = parts.scheme in ("wss", "https")
+    is_secure = parts.scheme in ("wss", "https", "tcps")
     port = parts.port or (443 if is_secure else 80)
-    context = tls_context() if is_secure else None
+    context = tls_context(identity) if is_secure else None
     return await asyncio.open_connection(parts.hostname, port, ssl=context, limit=2 ** 22)
 
 
@@ -153,14 +156,15 @@ class WebSocket:
 
 
 class Tcp:
-    def __init__(self, reader, writer):
+    def __init__(self, reader, writer, identity=None):
         self._reader = reader
         self._writer = writer
+        self._identity = identity
         self.close_code = None
 
     @classmethod
-    async def connect(cls, url):
-        return cls(*await _open(url))
+    async def connect(cls, url, identity=None):
+        return cls(*await _open(url, identity), identity)
 
     def send(self, text):
         self._writer.write(text.encode())
@@ -170,7 +174,7 @@ class Tcp:
 
     async def start_tls(self):
         await self._writer.drain()
-        await self._writer.start_tls(tls_context())
+        await self._writer.start_tls(tls_context(self._identity))
 
     async def receive(self):
         try:

@@ -292,6 +292,28 @@ static const struct stream_transport bound_transport = {.name = "tls",
                                                         .channel_binding = transport_binding,
                                                         .address = transport_address};
 
+/* "tls" with a client's certificate: what is in it. */
+static const char *certificate[4];
+static bool has_certificate;
+
+static bool transport_certificate(void *conn, struct arena *arena, struct wire_strs *out)
+{
+    struct span *items = arena_calloc(arena, 4, sizeof(*items));
+    (void)conn;
+    out->items = items;
+    for (out->count = 0; out->count < 4 && certificate[out->count]; out->count++)
+        items[out->count] = span_cstr(certificate[out->count]);
+    return has_certificate;
+}
+
+static const struct stream_transport certified_transport = {.name = "tls",
+                                                            .is_framed = true,
+                                                            .send = transport_send,
+                                                            .finish = transport_finish,
+                                                            .set_reading = transport_set_reading,
+                                                            .certificate = transport_certificate,
+                                                            .address = transport_address};
+
 /* ---- fixture ---- */
 
 /* "localhost" of the options made last, for tests that change it. */

@@ -498,6 +498,87 @@ static void test_who_does_not_log_in_in_time_is_dropped(void **state)
     fixture_down();
 }
 
+/* The features and, if `auth` is not NULL, the answer to it. */
+static void visit_with(const char *first, const char *second, const char *auth,
+                       struct fake_conn *conn)
+{
+    *conn = (struct fake_conn){0};
+    certificate[0] = first;
+    certificate[1] = second;
+    conn->stream = stream_new(host, &certified_transport, conn, true);
+    say(conn, OPEN);
+    if (auth)
+        say(conn, auth);
+}
+
+static void visit_end(struct fake_conn *conn)
+{
+    stream_closed(conn->stream);
+    buf_deinit(&conn->out);
+}
+
+#define EXTERNAL "<mechanism>EXTERNAL</mechanism>"
+
+static void test_external_is_offered_to_who_has_an_address_of_the_domain(void **state)
+{
+    (void)state;
+    struct fake_conn conn;
+    static const struct {
+        const char *first, *second;
+        bool is_trusted, is_offered;
+    } cases[] = {
+        {"romeo@localhost", NULL, true, true},
+        {"Romeo@LOCALHOST", NULL, true, true},
+        {"romeo@elsewhere.example", "romeo@localhost", true, true},
+        {"romeo@localhost", NULL, false, false},
+        {NULL, NULL, true, false},
+        {"romeo@example.org", NULL, true, false}, /* served, but not this stream's */
+        {"localhost", NULL, true, false},
+        {"romeo@localhost/orchard", NULL, true, false},
+        {"@localhost", "\xff@localhost", true, false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        fixture_up(NULL);
+        has_certificate = cases[i].is_trusted;
+        visit_with(cases[i].first, cases[i].second, NULL, &conn);
+        if (said(&conn, EXTERNAL) != cases[i].is_offered)
+            fail_msg("case %zu: %s", i, buf_cstr(&conn.out));
+        visit_end(&conn);
+        fixture_down();
+    }
+}
+
+static void test_external_carries_what_the_certificate_says(void **state)
+{
+    (void)state;
+    struct fake_conn conn;
+    fixture_up(NULL);
+    has_certificate = true;
+    visit_with("not/a/jid", "Romeo@localhost", AUTH("'EXTERNAL'>=</auth>"), &conn);
+    const struct wire_sasl_start *start = &open_call(WIRE_ID_sasl_start)->msg.u.sasl_start;
+    assert_int_equal(start->flags, WIRE_SASL_SECURE | WIRE_SASL_CERTIFICATE);
+    assert_int_equal(start->certificate.count, 1);
+    assert_true(span_is(start->certificate.items[0], "romeo@localhost"));
+    assert_true(span_is(start->mechanisms.items[0], "EXTERNAL"));
+    assert_true(span_is_empty(start->initial));
+    answer_sasl(WIRE_ID_sasl_start, WIRE_SASL_FAILURE, "not-authorized");
+    assert_said(&conn, "<not-authorized/>");
+    visit_end(&conn);
+    /* A certificate without an address: not offered, and session says what comes of it. */
+    visit_with(NULL, NULL, AUTH("'EXTERNAL'>=</auth>"), &conn);
+    start = &open_call(WIRE_ID_sasl_start)->msg.u.sasl_start;
+    assert_int_equal(start->flags, WIRE_SASL_SECURE | WIRE_SASL_CERTIFICATE);
+    assert_int_equal(start->certificate.count, 0);
+    answer_sasl(WIRE_ID_sasl_start, WIRE_SASL_FAILURE, "not-authorized");
+    visit_end(&conn);
+    has_certificate = false;
+    visit_with("romeo@localhost", NULL, AUTH("'EXTERNAL'>=</auth>"), &conn);
+    assert_said(&conn, "<invalid-mechanism/>");
+    assert_false(has_open_call());
+    visit_end(&conn);
+    fixture_down();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -522,6 +603,8 @@ int main(void)
         cmocka_unit_test(test_old_framing_as_messages_and_as_bytes),
         cmocka_unit_test(test_bytes_may_come_one_by_one_and_ahead),
         cmocka_unit_test(test_who_does_not_log_in_in_time_is_dropped),
+        cmocka_unit_test(test_external_is_offered_to_who_has_an_address_of_the_domain),
+        cmocka_unit_test(test_external_carries_what_the_certificate_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
