@@ -48,6 +48,8 @@ uint64_t conf_u64_of(const struct conf *conf, enum conf_id id, struct span domai
 bool conf_bool_of(const struct conf *conf, enum conf_id id, struct span domain);
 const char *conf_str_of(const struct conf *conf, enum conf_id id, struct span domain);
 unsigned conf_choice_of(const struct conf *conf, enum conf_id id, struct span domain);
+size_t conf_list_of(const struct conf *conf, enum conf_id id, struct span domain,
+                    const struct span **items_out);
 /* The option was set for this very domain. */
 bool conf_is_set_of(const struct conf *conf, enum conf_id id, struct span domain);
 

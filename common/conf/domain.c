@@ -216,6 +216,16 @@ unsigned conf_choice_of(const struct conf *conf, enum conf_id id, struct span do
     return (unsigned)value_of(conf, id, domain)->number;
 }
 
+size_t conf_list_of(const struct conf *conf, enum conf_id id, struct span domain,
+                    const struct span **items_out)
+{
+    const struct conf_value *value = value_of(conf, id, domain);
+
+    ASSERT(conf_options[id].type == CONF_LIST);
+    *items_out = value->items;
+    return value->item_count;
+}
+
 bool conf_is_set_of(const struct conf *conf, enum conf_id id, struct span domain)
 {
     return value_of(conf, id, domain)->is_set;

@@ -8,11 +8,13 @@
  * taken by a router, so that a daemon that dies in between is asked again (another instance is):
  * handlers must bear being run twice.
  *
- * Announcement lines, separated by single spaces:
- *   iq NS SCOPE                       iq get/set whose payload is in NS; SCOPE server, account or
- * own presence                          all presence of and to accounts feature VAR SCOPE a
- * disco#info feature of the server or of accounts identity CATEGORY TYPE SCOPE      a disco#info
- * identity
+ * Announcement lines, words separated by single spaces:
+ *
+ * - `iq NS SCOPE`: iq get/set whose payload is in NS; SCOPE is server, account or own
+ * - `presence`: all presence of and to accounts
+ * - `feature VAR SCOPE`: a disco#info feature of the server or of accounts
+ * - `identity CATEGORY TYPE SCOPE`: a disco#info identity
+ * - `streams`: has clients' streams, wants to know their stream features (common/stream says it)
  */
 #ifndef JACKDAW_SERVICE_SERVICE_H
 #define JACKDAW_SERVICE_SERVICE_H

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "metric/metric.h"
+#include "stream/server_internal.h"
 #include "stream/stream_internal.h"
 
 /* ---- told back: the delivery is settled only when the router has the `missed` item ---- */
@@ -192,12 +193,19 @@ static void end_session(const struct delivery *d)
     bus_settle(d->peer, d->token);
 }
 
+static void learn_features(const struct delivery *d)
+{
+    stream_server_learn(d->host, &d->msg->u.stream_features);
+    bus_settle(d->peer, d->token);
+}
+
 static const struct {
     enum wire_id id;
     void (*fn)(const struct delivery *d);
 } items[] = {
     {WIRE_ID_deliver, deliver},
     {WIRE_ID_end_session, end_session},
+    {WIRE_ID_stream_features, learn_features},
 };
 
 void stream_host_item(struct stream_host *host, struct bus_peer *peer, uint64_t token,

@@ -4,6 +4,7 @@
 #include "loop/loop.h"
 #include "metric/metric.h"
 #include "stream/domain_internal.h"
+#include "stream/server_internal.h"
 #include "stream/stream_internal.h"
 
 #define ARENA_BLOCK 8192
@@ -64,6 +65,7 @@ struct stream_host *stream_host_new(const struct stream_options *options)
     list_init(&host->waiting);
     list_init(&host->missed);
     map64_init(&host->sessions);
+    map_init(&host->features);
     seen_init(&host->seen, options->remember);
     loop_timer_init(&host->retry, options->loop, stream_retry, host);
     loop_task_init(&host->drained, options->loop, tell_drained, host);
@@ -83,6 +85,7 @@ void stream_host_free(struct stream_host *host)
         mem_free(CONTAINER_OF(node, struct stream_call, node));
     loop_task_cancel(&host->drained); /* the last session to go schedules it */
     stream_missed_free(host);
+    stream_server_free(host);
     map64_deinit(&host->sessions);
     seen_deinit(&host->seen);
     xml_frames_free(host->frames);

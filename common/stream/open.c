@@ -3,6 +3,7 @@
 #include "jid/jid.h"
 #include "stream/domain_internal.h"
 #include "stream/offer_internal.h"
+#include "stream/server_internal.h"
 #include "stream/stream_internal.h"
 
 /* ---- features ---- */
@@ -56,15 +57,20 @@ static void write_bind(const struct stream *stream, struct buf *out)
                          "<sub xmlns='" NS_SUB_PREAPPROVAL "'/>");
 }
 
+static void write_server(const struct stream *stream, struct buf *out)
+{
+    struct span domain = jid_domain(span_cstr(stream->login->account));
+    buf_append_span(out, stream_server_features(stream->host, domain));
+}
+
 /* In the order they are written. */
 static const struct {
     enum stream_state state;
     void (*write)(const struct stream *stream, struct buf *out);
 } features[] = {
-    {STREAM_LOGIN, write_starttls},
-    {STREAM_LOGIN, write_mechanisms},
-    {STREAM_LOGIN, write_register},
-    {STREAM_BINDING, write_bind},
+    {STREAM_LOGIN, write_starttls}, {STREAM_LOGIN, write_mechanisms},
+    {STREAM_LOGIN, write_register}, {STREAM_BINDING, write_bind},
+    {STREAM_BINDING, write_server},
 };
 
 static void send_features(struct stream *stream)

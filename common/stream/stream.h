@@ -80,6 +80,9 @@ struct stream_options {
 void stream_options_load(struct stream_options *options, const struct conf *conf,
                          struct arena *arena);
 
+/* For daemon_spec.announce of every daemon with a stream_host. */
+size_t stream_announce(struct arena *arena, const struct span **lines_out);
+
 /* Copies the array of domains, borrows whatever else options point at. Returns owned. */
 struct stream_host *stream_host_new(const struct stream_options *options);
 /* Streams must be closed before. What was not unbound yet is left to the lease. */

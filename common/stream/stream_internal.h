@@ -106,6 +106,7 @@ struct stream_host {
     struct list_node missed;  /* `missed` items that are not settled yet */
     struct loop_timer retry;
     struct map64 sessions; /* sid → session that is live */
+    struct map features;   /* domain → struct server_features */
     struct seen seen;
     size_t stream_count;
     size_t session_count; /* live and leaving */

@@ -10,7 +10,7 @@
  *     connect to any. With c2s.client_ca, clients may show a certificate of their own.
  *
  * MESSAGES
- *     As jackdaw-edge: takes deliver and end_session; sends route and missed; calls session for
+ *     As jackdaw-edge: takes deliver, end_session and stream_features; sends route and missed; calls session for
  *     SASL, binding and registration.
  *
  * STATE
@@ -32,6 +32,7 @@ int main(int argc, char **argv)
         .name = "c2s",
         .summary = "XMPP for desktop and mobile clients over TCP",
         .flags = DAEMON_DIALS_ROUTERS | DAEMON_DIALS_SESSIONS,
+        .announce = stream_announce,
         .handlers = {.item = c2s_item, .peer_down = c2s_peer_down},
         .open = c2s_open,
         .is_ready = c2s_is_ready,

@@ -14,8 +14,9 @@
  *
  * MESSAGES
  *     Takes the items deliver (writes the stanza to the sessions it names; those that are not
- *     here any more go back to the router as missed) and end_session. Sends route items, and the
- *     calls sasl_start, sasl_step, bind, unbind, account_add.
+ *     here any more go back to the router as missed), end_session, and stream_features (what the
+ *     server says of itself to clients that have logged in). Sends route items, and the calls
+ *     sasl_start, sasl_step, bind, unbind, account_add.
  *
  * STATE
  *     The connections, and a lease in Redis for the sessions on them.
@@ -39,6 +40,7 @@ static const struct daemon_spec spec = {
     .name = "edge",
     .summary = "WebSocket and HTTP for browsers",
     .flags = DAEMON_DIALS_ROUTERS | DAEMON_DIALS_SESSIONS,
+    .announce = stream_announce,
     .handlers = {.item = edge_item, .peer_down = edge_peer_down},
     .open = edge_open,
     .is_ready = edge_is_ready,

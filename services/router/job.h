@@ -24,6 +24,7 @@ struct spoke {
     struct list_node all;  /* in router->spokes */
     struct bus_peer *peer; /* NULL: gone, nobody to settle with */
     uint32_t refs;
+    uint32_t caps; /* the generation it has been sent (caps.h) */
 };
 
 struct job {

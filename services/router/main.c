@@ -5,7 +5,8 @@
  *
  * DESCRIPTION
  *     Knows who is where and applies RFC 6121 section 8 to every stanza. Answers, for the server
- *     and for accounts, service discovery (XEP-0030), ping (XEP-0199), version (XEP-0092), time
+ *     and for accounts, service discovery (XEP-0030, with contact
+ *     addresses, XEP-0157), ping (XEP-0199), version (XEP-0092), time
  *     (XEP-0202) and the server's last activity (XEP-0012); iqs in other namespaces go to the
  *     service that announced them. Relays the notices of all daemons. Any number may run; all
  *     others dial every one.
@@ -21,6 +22,9 @@
  *
  *     end_session: passed on to the holder.
  *
+ *     stream_features: sent to daemons with clients' streams: the server's capabilities (XEP-0115,
+ *     XEP-0390) as disco#info has them now.
+ *
  *     Notices heard: session_changed, presence_changed, account_removed.
  *
  * STATE
@@ -28,7 +32,7 @@
  *     kept fresh by notices, and the stanzas on their way.
  *
  * CONFIGURATION
- *     Section router, cluster.domains, cluster.routers, redis, bus, daemon, log, health.
+ *     Sections router and contact, cluster.domains, cluster.routers, redis, bus, daemon, log, health.
  *
  * FAILURE
  *     Killed: whoever sent it stanzas still has those that were not settled and sends them

@@ -5,6 +5,7 @@
 #define JACKDAW_ROUTER_OWN_H
 
 #include "base/buf.h"
+#include "disco/disco.h"
 #include "route.h"
 #include "services.h"
 
@@ -42,6 +43,14 @@ extern const struct own_handler own_handlers[];
 
 /* Answers the routing's iq if the table has its namespace for this scope; else false. */
 bool own_answer(struct routing *routing, const struct target *target, enum services_scope scope);
+
+/* disco#info of one of our domains, in `arena`. */
+void xep0030_server(const struct router *router, struct span domain, struct arena *arena,
+                    struct disco *disco_out);
+/* Adds the form of contact addresses, if there are any. */
+void xep0157_contact(const struct router *router, struct span domain, struct disco *disco);
+/* Logs addresses of the router's domains that are no URIs: they are not shown. */
+void xep0157_check(const struct router *router);
 
 own_fn xep0012_last;
 own_fn xep0030_info;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "caps.h"
 #include "conf/conf.h"
 #include "errand.h"
 #include "holder.h"
@@ -13,6 +14,7 @@
 #include "loop/loop.h"
 #include "metric/metric.h"
 #include "order.h"
+#include "own.h"
 #include "route.h"
 #include "services.h"
 
@@ -211,6 +213,7 @@ void router_peer_up(void *ctx, struct bus_peer *peer)
 
     bus_peer_set_data(peer, spoke_new(router, peer));
     services_up(router->services, bus_peer_kind(peer), lines, count);
+    caps_touch(router->caps);
     holder_up(router->holders, peer);
     if (router->is_early && services_is_complete(router->services))
         end_early(router);
@@ -226,6 +229,7 @@ void router_peer_down(void *ctx, struct bus_peer *peer)
     spoke_unref(spoke);
     bus_peer_set_data(peer, NULL);
     services_down(router->services, bus_peer_kind(peer));
+    caps_touch(router->caps);
     holder_down(router->holders, peer);
 }
 
@@ -310,7 +314,10 @@ bool router_is_own_domain(const struct router *router, struct span domain)
 
 void router_configure(struct router *router, const struct conf *conf)
 {
+    router->conf = conf;
     configure_domains(router, conf);
+    xep0157_check(router);
+    caps_touch(router->caps);
     router->bare_to_all = conf_choice(conf, CONF_router_bare_messages) == 1;
     route_cache_set_limits(router->cache, conf_u64(conf, CONF_router_cache_accounts),
                            conf_u64(conf, CONF_router_max_waiting));
@@ -340,6 +347,7 @@ struct router *router_new(const struct router_options *options)
     router->services = services_new(router->loop);
     router->orders = orders_new(&orders);
     router->errands = errands_new(router);
+    router->caps = caps_new(router);
     router->origin_sid = rand_u64();
     router->started_ms = loop_now_ms(router->loop);
     router->is_early = true;
@@ -356,6 +364,7 @@ void router_free(struct router *router)
         return;
     loop_timer_stop(&router->early_timer);
     router->idle = NULL;
+    caps_free(router->caps);
     route_cache_free(router->cache);
     errands_free(router->errands);
     orders_free(router->orders);

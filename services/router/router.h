@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct caps;
 struct conf;
 struct daemon;
 struct errands;
@@ -39,6 +40,8 @@ struct router {
     struct services *services;
     struct orders *orders;
     struct errands *errands;
+    struct caps *caps;
+    const struct conf *conf;
     struct list_node jobs; /* struct job.all */
     size_t job_count;
     struct list_node spokes; /* struct spoke.all */

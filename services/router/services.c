@@ -104,6 +104,14 @@ static int learn_presence(struct services *services, struct owner *owner, const 
     return 0;
 }
 
+static int learn_streams(struct services *services, struct owner *owner, const struct span *words)
+{
+    (void)services;
+    (void)words;
+    owner->has_streams = true;
+    return 0;
+}
+
 static int learn_feature(struct services *services, struct owner *owner, const struct span *words)
 {
     struct fact like = {.owner = owner, .what = SERVICES_FEATURE};
@@ -130,10 +138,9 @@ static const struct {
     size_t words;
     int (*learn)(struct services *services, struct owner *owner, const struct span *words);
 } line_kinds[] = {
-    {"iq", 3, learn_iq},
-    {"presence", 1, learn_presence},
-    {"feature", 3, learn_feature},
-    {"identity", 4, learn_identity},
+    {"iq", 3, learn_iq},           {"presence", 1, learn_presence},
+    {"feature", 3, learn_feature}, {"identity", 4, learn_identity},
+    {"streams", 1, learn_streams},
 };
 
 static size_t split(struct span line, struct span words[MAX_WORDS])
@@ -208,6 +215,34 @@ bool services_is_complete(const struct services *services)
             return true;
     }
     return false;
+}
+
+bool services_has_streams(const struct services *services, const char *kind)
+{
+    LIST_FOREACH(node, &services->owners)
+    {
+        const struct owner *owner = CONTAINER_OF(node, struct owner, node);
+
+        if (strcmp(owner->kind, kind) == 0)
+            return owner->has_streams;
+    }
+    return false;
+}
+
+uint32_t services_patience_ms(const struct services *services)
+{
+    uint64_t now = loop_now_ms(services->loop);
+    uint32_t left = 0;
+
+    LIST_FOREACH(node, &services->owners)
+    {
+        const struct owner *owner = CONTAINER_OF(node, struct owner, node);
+        uint64_t end = owner->gone_ms + SERVICES_PATIENCE_MS;
+
+        if (owner->instances == 0 && end > now && (left == 0 || end - now < left))
+            left = (uint32_t)(end - now);
+    }
+    return left;
 }
 
 /* Two kinds of daemon may announce the same feature: the first one speaks for both. */

@@ -28,6 +28,7 @@ struct owner {
     struct list_node node;
     uint32_t instances;
     uint64_t gone_ms; /* since when there is none */
+    bool has_streams; /* clients' */
     char kind[];
 };
 
@@ -40,6 +41,11 @@ void services_free(struct services *services);
 void services_up(struct services *services, const char *kind, const struct span *lines,
                  size_t count);
 void services_down(struct services *services, const char *kind);
+
+/* Whether daemons of `kind` have clients' streams. */
+bool services_has_streams(const struct services *services, const char *kind);
+/* How long until a kind that has gone is given up, if nothing happens; 0: none is to be. */
+uint32_t services_patience_ms(const struct services *services);
 
 /* Who answers iq of namespace `ns` in this scope, or NULL. */
 const struct owner *services_iq(const struct services *services, struct span ns,

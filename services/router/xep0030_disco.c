@@ -1,50 +1,46 @@
 /* XEP-0030: Service Discovery of the server and of accounts.
  *
  * What is shown comes from tables: our own and what live services announce. Nothing else, so
- * nothing can be shown that is not there. Nodes: none are known here, a service that has some
- * announces the namespace itself.
+ * nothing can be shown that is not there. Nodes: those of the server's capabilities (caps.h); a
+ * service that has some announces the namespace itself.
  *
  * Accounts (section 8): whether somebody may see another's account only its presence daemon knows,
  * who announces disco#info for accounts and vouches for those who may (they are answered like the
  * owner); without one it is <service-unavailable/>. disco#items is an empty list to everybody.
  * Nothing tells whether the account exists.
  */
+#include "caps.h"
+#include "conf/conf.h"
+#include "jid/jid.h"
 #include "own.h"
+#include "router.h"
 #include "xml/ns.h"
 
 struct listing {
-    struct buf *out;
-    const struct services *services;
-    enum services_scope scope;
+    struct disco *disco;
+    struct span lang;
 };
-
-static void write_feature(struct buf *out, struct span feature)
-{
-    buf_append_cstr(out, "<feature");
-    xml_write_attr("var", feature, out);
-    buf_append_cstr(out, "/>");
-}
-
-static bool is_own_feature(enum services_scope scope, struct span feature);
 
 static void each_feature(void *arg, struct span feature)
 {
     struct listing *listing = arg;
 
-    if (!is_own_feature(listing->scope, feature))
-        write_feature(listing->out, feature);
+    disco_add_feature(listing->disco, arena_copy(listing->disco->arena, feature));
 }
 
 /* `text` is "category type". */
 static void each_identity(void *arg, struct span text)
 {
     struct listing *listing = arg;
-    size_t space = span_find(text, ' ');
+    struct span copy = arena_copy(listing->disco->arena, text);
+    size_t space = span_find(copy, ' ');
+    struct disco_identity identity = {
+        .category = span_head(copy, space),
+        .type = span_from(copy, space + 1),
+        .lang = listing->lang,
+    };
 
-    buf_append_cstr(listing->out, "<identity");
-    xml_write_attr("category", span_head(text, space), listing->out);
-    xml_write_attr("type", span_from(text, space + 1), listing->out);
-    buf_append_cstr(listing->out, "/>");
+    disco_add_identity(listing->disco, &identity);
 }
 
 /* Our handlers count for an account when they answer its owner. */
@@ -55,13 +51,47 @@ static bool is_shown(const struct own_handler *handler, enum services_scope scop
     return handler->feature && (handler->scopes & bits);
 }
 
-static bool is_own_feature(enum services_scope scope, struct span feature)
+/* Our own handlers and what live services announced. */
+static void list_all(const struct router *router, enum services_scope scope,
+                     struct listing *listing)
 {
+    services_each(router->services, SERVICES_IDENTITY, scope, each_identity, listing);
     for (const struct own_handler *handler = own_handlers; handler->ns; handler++) {
-        if (is_shown(handler, scope) && span_is(feature, handler->feature))
-            return true;
+        if (is_shown(handler, scope))
+            disco_add_feature(listing->disco, span_cstr(handler->feature));
     }
-    return false;
+    services_each(router->services, SERVICES_FEATURE, scope, each_feature, listing);
+}
+
+void xep0030_server(const struct router *router, struct span domain, struct arena *arena,
+                    struct disco *disco_out)
+{
+    struct listing listing = {disco_out, SPAN("en")};
+    struct disco_identity identity = {
+        .category = SPAN("server"),
+        .type = SPAN("im"),
+        .lang = listing.lang,
+        .name = arena_copy(arena,
+                           span_cstr(conf_str_of(router->conf, CONF_router_server_name, domain))),
+    };
+
+    disco_init(disco_out, arena);
+    disco_add_identity(disco_out, &identity);
+    list_all(router, SCOPE_SERVER, &listing);
+    disco_add_feature(disco_out, SPAN(NS_CAPS));
+    disco_add_feature(disco_out, SPAN(NS_CAPS2));
+    xep0157_contact(router, domain, disco_out);
+}
+
+static void account_info(const struct own_request *request, struct disco *disco_out)
+{
+    struct listing listing = {disco_out, {0}};
+    struct disco_identity identity = {.category = SPAN("account"), .type = SPAN("registered")};
+
+    disco_init(disco_out, request->arena);
+    disco_add_identity(disco_out, &identity);
+    /* Announcements know the scopes server and account only. */
+    list_all(request->router, SCOPE_ACCOUNT, &listing);
 }
 
 static struct span node_of(const struct own_request *request)
@@ -74,27 +104,25 @@ static struct span node_of(const struct own_request *request)
     return xml_node_attr(query, "node");
 }
 
+/* The server has nodes: its capabilities, now and a little earlier. */
 const char *xep0030_info(const struct own_request *request, struct buf *payload)
 {
-    /* Announcements know the scopes server and account only. */
-    enum services_scope scope = request->scope == SCOPE_SERVER ? SCOPE_SERVER : SCOPE_ACCOUNT;
-    struct listing listing = {payload, request->router->services, scope};
+    struct span domain = jid_domain(request->stanza->to);
+    struct span node = node_of(request);
+    struct disco disco = {0};
 
     if (request->scope == SCOPE_ACCOUNT)
         return "service-unavailable";
-    if (!span_is_empty(node_of(request)))
-        return "item-not-found";
-    buf_append_cstr(payload, "<query xmlns=\"" NS_DISCO_INFO "\">");
-    buf_append_cstr(payload, scope == SCOPE_SERVER
-                                 ? "<identity category=\"server\" type=\"im\" name=\"Jackdaw\"/>"
-                                 : "<identity category=\"account\" type=\"registered\"/>");
-    services_each(listing.services, SERVICES_IDENTITY, scope, each_identity, &listing);
-    for (const struct own_handler *handler = own_handlers; handler->ns; handler++) {
-        if (is_shown(handler, scope))
-            write_feature(payload, span_cstr(handler->feature));
+    if (!span_is_empty(node)) {
+        bool is_known = request->scope == SCOPE_SERVER &&
+                        caps_answer(request->router->caps, domain, node, payload);
+        return is_known ? NULL : "item-not-found";
     }
-    services_each(listing.services, SERVICES_FEATURE, scope, each_feature, &listing);
-    buf_append_cstr(payload, "</query>");
+    if (request->scope == SCOPE_SERVER)
+        xep0030_server(request->router, domain, request->arena, &disco);
+    else
+        account_info(request, &disco);
+    disco_write(&disco, (struct span){0}, payload);
     return NULL;
 }
 

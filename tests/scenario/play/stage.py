@@ -6,7 +6,7 @@ import random
 import re
 import string
 
-from . import pattern, sasl
+from . import caps, pattern, sasl
 from .authority import Authority
 from .client import CLIENT, FRAMING, STREAMS, Client, Failure, Frames, Refused, Stream
 from .script import ScriptError
@@ -333,6 +333,18 @@ class Stage:
                    for each in self.client(name).features):
                 raise Failure("they are\n" + pattern.show(self.client(name).features))
 
+    async def verifies_capabilities(self, name, node, jid, _):
+        """Asks `jid` for disco#info of `node` (XEP-0115, XEP-0390), whose hash must be that of the answer."""
+        node = self.expand(node)
+        answer = await self.client(name).ask(
+            "get", "<query xmlns='http://jabber.org/protocol/disco#info' node='%s'/>" % node,
+            self.setting.patience, jid)
+        if answer.get("type") != "result":
+            raise Failure("%s is not told: %s" % (node, pattern.show(answer)))
+        expected = caps.expected_node(answer[0], node)
+        if answer[0].get("node") != node or expected != node:
+            raise Failure("%s should be called %s:\n%s" % (node, expected, pattern.show(answer)))
+
     # ---- rosters ----
     async def receives_push(self, name, text):
         """A roster push (RFC 6121 section 2.1.6), which is answered as it must be."""
@@ -544,6 +556,7 @@ PHRASES = [(re.compile(text.replace("ACTOR", r"(\w+)").replace(" WITHIN", _WITHI
     (r"ACTOR receives error (\w+) ([\w-]+)", "receives_error"),
     (r"ACTOR's features contain", "features_contain"),
     (r"ACTOR's features do not contain", "features_lack"),
+    (r"ACTOR verifies the capabilities (\S+) of (\S+)", "verifies_capabilities"),
     (r"ACTOR receives a roster push", "receives_push"),
     (r"ACTOR asks for the roster", "asks_for_the_roster"),
     (r"ACTOR's roster is", "roster_is"),

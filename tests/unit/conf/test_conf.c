@@ -134,7 +134,9 @@ static void a_domain_has_its_own_value_and_others_the_general_one(void **state)
     struct conf *conf =
         load("[session B.Example]\nregistration = yes\nmax_sessions = 3\nconflict = rename\n"
              "[pubsub a.example]\nserver_name = A ; its name\n[pubsub]\nserver_name = All\n"
+             "[contact a.example]\nabuse = mailto:a xmpp:a\n"
              "[session  a.example ]\nmax_sessions = 4\n" TWO_DOMAINS);
+    const struct span *abuse;
 
     (void)state;
     if (!conf)
@@ -151,6 +153,9 @@ static void a_domain_has_its_own_value_and_others_the_general_one(void **state)
     assert_int_equal(conf_choice_of(conf, CONF_session_conflict, b), 2);
     assert_string_equal(conf_str_of(conf, CONF_pubsub_server_name, a), "A");
     assert_string_equal(conf_str_of(conf, CONF_pubsub_server_name, b), "All");
+    assert_int_equal(conf_list_of(conf, CONF_contact_abuse, a, &abuse), 2);
+    assert_string_equal(abuse[1].data, "xmpp:a");
+    assert_int_equal(conf_list_of(conf, CONF_contact_abuse, b, &abuse), 0);
     assert_true(conf_is_set_of(conf, CONF_pubsub_server_name, a));
     assert_false(conf_is_set_of(conf, CONF_session_conflict, a));
     assert_false(conf_is_set(conf, CONF_session_registration));

@@ -227,6 +227,14 @@ static inline void deliver(const struct stanza *stanza, const uint64_t *sids, ui
 
 /* ---- transport ---- */
 
+/* A router tells what stream features say of the server. */
+static inline void hear_features(const char *domain, const char *features)
+{
+    struct wire_msg msg = {.id = WIRE_ID_stream_features};
+    msg.u.stream_features = (struct wire_stream_features){span_cstr(domain), span_cstr(features)};
+    stream_host_item(host, peer, 0, &msg);
+}
+
 static int transport_send(void *conn, struct span text)
 {
     struct fake_conn *fc = conn;

@@ -437,6 +437,24 @@ static void test_registration_that_is_off_is_refused(void **state)
     "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' "        \
     "to='localhost' version='1.0'>"
 
+static void test_what_routers_say_of_the_server_is_shown_after_login(void **state)
+{
+    (void)state;
+    fixture_up(NULL);
+    hear_features("elsewhere", "<c a='1'/>");
+    hear_features("localhost", "<c a='2'/>");
+    hear_features("localhost", "<c a='3'/>");
+    struct fake_conn *conn = conn_new(&framed);
+    say(conn, OPEN);
+    assert_false(said(conn, "<c a="));
+    say(conn, AUTH("'SCRAM-SHA-1'>biws</auth>"));
+    answer_sasl(WIRE_ID_sasl_start, WIRE_SASL_SUCCESS, "");
+    say(conn, OPEN);
+    assert_said(conn, "<c a='3'/></stream:features>");
+    conn_free(conn);
+    fixture_down();
+}
+
 static void log_in_with_old_framing(const struct stream_transport *transport)
 {
     fixture_up(NULL);
@@ -600,6 +618,7 @@ int main(void)
         cmocka_unit_test(test_registration_before_login),
         cmocka_unit_test(test_each_domain_has_its_own_registration),
         cmocka_unit_test(test_registration_that_is_off_is_refused),
+        cmocka_unit_test(test_what_routers_say_of_the_server_is_shown_after_login),
         cmocka_unit_test(test_old_framing_as_messages_and_as_bytes),
         cmocka_unit_test(test_bytes_may_come_one_by_one_and_ahead),
         cmocka_unit_test(test_who_does_not_log_in_in_time_is_dropped),
