@@ -12,7 +12,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 run_packages=(
     ca-certificates gcc libc6-dev cmake ninja-build pkg-config python3
     libuv1-dev libnng-dev libwebsockets-dev libwebsockets-evlib-uv libhiredis-dev libexpat1-dev
-    libidn-dev libidn2-dev libssl-dev libinih-dev libsqlite3-dev libpq-dev libcmocka-dev
+    libidn-dev libidn2-dev libssl-dev libinih-dev libjansson-dev libsqlite3-dev libpq-dev libcmocka-dev
     redis-server
 )
 test_packages=(

@@ -64,6 +64,25 @@ int base64_decode(struct span text, struct buf *out)
     return 0;
 }
 
+int base64url_decode(struct span text, struct buf *out)
+{
+    struct buf plain = {0};
+    int result = -1;
+
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.data[i];
+        if (c == '+' || c == '/' || c == '=')
+            goto out;
+        buf_append_u8(&plain, (uint8_t)(c == '-' ? '+' : c == '_' ? '/' : c));
+    }
+    while (plain.len % 4)
+        buf_append_u8(&plain, '=');
+    result = base64_decode(buf_span(&plain), out);
+out:
+    buf_deinit(&plain);
+    return result;
+}
+
 void hex_encode(struct span bytes, struct buf *out)
 {
     static const char digits[] = "0123456789abcdef";

@@ -5,10 +5,11 @@
 #include "stream/offer_internal.h"
 
 enum mechanism_flag {
-    NEEDS_SECURE = 1,  /* the password itself travels */
+    NEEDS_SECURE = 1,  /* the secret itself travels */
     NEEDS_CHANNEL = 2, /* binds the channel */
     NEEDS_SHA512 = 4,  /* stream.scram_sha512 */
     NEEDS_ADDRESS = 8, /* of this domain, in a valid certificate of the client's */
+    NEEDS_OAUTH = 16,  /* session.oauth_keys */
 };
 
 struct stream_mechanism {
@@ -25,6 +26,7 @@ static const struct stream_mechanism mechanisms[] = {
     {"SCRAM-SHA-512", NEEDS_SHA512},
     {"SCRAM-SHA-256", 0},
     {"SCRAM-SHA-1", 0},
+    {"OAUTHBEARER", NEEDS_SECURE | NEEDS_OAUTH},
     {"PLAIN", NEEDS_SECURE},
 };
 
@@ -107,6 +109,7 @@ void stream_offer_load(const struct stream *stream, struct stream_offer *offer_o
     load_certificate(stream, offer_out);
     unsigned missing = (offer_out->type_count > offer_out->unadvertised ? 0u : NEEDS_CHANNEL) |
                        (stream_domain(stream)->scram_sha512 ? 0u : NEEDS_SHA512) |
+                       (stream_domain(stream)->oauth ? 0u : NEEDS_OAUTH) |
                        (has_address(stream, offer_out) ? 0u : NEEDS_ADDRESS);
     for (size_t i = 0; i < MECHANISM_COUNT; i++)
         if (!(mechanisms[i].flags & missing) && has_security(stream, &mechanisms[i]))

@@ -54,6 +54,7 @@ struct stream_domain {
     bool registration;      /* advertise and answer XEP-0077 before login */
     bool plain_without_tls; /* offer PLAIN on unencrypted streams (for tests and trusted proxies) */
     bool scram_sha512;      /* offer SCRAM-SHA-512 */
+    bool oauth;             /* offer OAUTHBEARER */
     bool require_tls;       /* no login before STARTTLS where the transport has it */
 };
 

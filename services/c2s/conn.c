@@ -122,7 +122,7 @@ static enum tls_state conn_decrypt(struct conn *conn, struct span wire, struct b
     enum tls_state state = tls_receive(conn->tls, wire, plain, &conn->c2s->encrypted);
 
     if (!was_open && state == TLS_OPEN && tls_client_problem(conn->tls)[0]) {
-        LOG_INFO("client_certificate", "address=%s reason=\"%s\"", tcp_peer(conn->tcp),
+        LOG_INFO("client_certificate", "address=%s reason=%s", tcp_peer(conn->tcp),
                  tls_client_problem(conn->tls));
     }
     return state;

@@ -20,9 +20,8 @@ static void on_changed(void *arg, enum registry_status status, const struct regi
     struct span node = jid_node(flagging->account);
     struct span domain = jid_domain(flagging->account);
     if (status == REGISTRY_OK && now->record.flags != before->flags) {
-        session_announce(flagging->session,
-                         jid_join(node, domain, now->resource, &flagging->arena), &now->record,
-                         true);
+        session_announce(flagging->session, jid_join(node, domain, now->resource, &flagging->arena),
+                         &now->record, true);
     }
     flagging->done(flagging->arg, status);
     arena_deinit(&flagging->arena);

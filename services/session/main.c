@@ -11,9 +11,9 @@
  *     one began.
  *
  * MESSAGES
- *     Calls answered: sasl_start, sasl_step (one login: SCRAM; on encrypted streams PLAIN, or
- *     EXTERNAL with the JIDs of the client's certificate); bind, unbind, session_flags (a session
- *     comes, goes, changes); account_add, account_remove, account_password, account_exists,
+ *     Calls answered: sasl_start, sasl_step (one login: SCRAM; on encrypted streams PLAIN,
+ *     OAUTHBEARER, or EXTERNAL with the JIDs of the client's certificate); bind, unbind,
+ *     session_flags (a session comes, goes, changes); account_add, account_remove, account_password, account_exists,
  *     account_list; session_list.
  *
  *     Items taken: handle, for iqs in jabber:iq:register to the server or the own account.
@@ -28,8 +28,9 @@
  *     jd:r:* (redis/keys.def). Nothing in memory that another instance needs.
  *
  * CONFIGURATION
- *     Section session, cluster.domains, cluster.routers, cluster.lease, redis, sql, bus, daemon,
- *     log, health.
+ *     SIGHUP reads it and the files of session.oauth_keys again: files that cannot be used leave
+ *     the old keys. Section session, cluster.domains, cluster.routers, cluster.lease, redis, sql,
+ *     bus, daemon, log, health.
  *
  * FAILURE
  *     Redis away: logins and binds get a temporary error, sessions that are bound stay. Database

@@ -13,14 +13,15 @@
 #define EXPIRED_TEXT "The login took too long. Start again."
 
 static const struct sasl_mechanism mechanisms[] = {
-    {"EXTERNAL", true, true, sasl_external_first, NULL},
-    {"SCRAM-SHA-512-PLUS", true, false, sasl_scram_first, sasl_scram_last},
-    {"SCRAM-SHA-256-PLUS", true, false, sasl_scram_first, sasl_scram_last},
-    {"SCRAM-SHA-1-PLUS", true, false, sasl_scram_first, sasl_scram_last},
-    {"SCRAM-SHA-512", false, false, sasl_scram_first, sasl_scram_last},
-    {"SCRAM-SHA-256", false, false, sasl_scram_first, sasl_scram_last},
-    {"SCRAM-SHA-1", false, false, sasl_scram_first, sasl_scram_last},
-    {"PLAIN", true, false, sasl_plain_first, NULL},
+    {"EXTERNAL", true, true, sasl_external_first, NULL, SCRAM_MESSAGE_MAX},
+    {"SCRAM-SHA-512-PLUS", true, false, sasl_scram_first, sasl_scram_last, SCRAM_MESSAGE_MAX},
+    {"SCRAM-SHA-256-PLUS", true, false, sasl_scram_first, sasl_scram_last, SCRAM_MESSAGE_MAX},
+    {"SCRAM-SHA-1-PLUS", true, false, sasl_scram_first, sasl_scram_last, SCRAM_MESSAGE_MAX},
+    {"SCRAM-SHA-512", false, false, sasl_scram_first, sasl_scram_last, SCRAM_MESSAGE_MAX},
+    {"SCRAM-SHA-256", false, false, sasl_scram_first, sasl_scram_last, SCRAM_MESSAGE_MAX},
+    {"SCRAM-SHA-1", false, false, sasl_scram_first, sasl_scram_last, SCRAM_MESSAGE_MAX},
+    {"OAUTHBEARER", true, false, sasl_oauth_first, sasl_oauth_last, OAUTH_MESSAGE_MAX},
+    {"PLAIN", true, false, sasl_plain_first, NULL, SCRAM_MESSAGE_MAX},
 };
 
 static const struct sasl_mechanism *find(struct span name)
@@ -167,6 +168,8 @@ static void on_judged(void *arg, enum limit_verdict verdict, uint64_t wait_ms)
     }
     if (job->is_right) {
         succeed(job);
+    } else if (job->refuse) {
+        job->refuse(job);
     } else {
         fail(job, job->refusal ? job->refusal : "not-authorized",
              span_cstr(job->refusal ? job->refusal_text : WRONG_TEXT), METRIC_session_logins_wrong);
@@ -232,7 +235,7 @@ void sasl_fake(const struct sasl_job *job, enum crypt_hash hash,
 
 static void first(struct sasl_job *job, struct span message)
 {
-    if (message.len > SCRAM_MESSAGE_MAX) {
+    if (message.len > job->mechanism->max_bytes) {
         sasl_refuse(job, "malformed-request", "The message is too long.");
     } else {
         job->mechanism->first(job, message);

@@ -8,8 +8,11 @@
 #ifndef JACKDAW_SESSION_SASL_H
 #define JACKDAW_SESSION_SASL_H
 
+#include "crypt/scram.h"
 #include "limit.h"
 #include "session.h"
+
+#define OAUTH_MESSAGE_MAX 20480 /* bytes: a token and what is around it */
 
 struct sasl_job;
 
@@ -21,6 +24,7 @@ struct sasl_mechanism {
     void (*first)(struct sasl_job *job, struct span message);
     /* Its second; NULL when there is none. */
     void (*last)(struct sasl_job *job, struct span message);
+    size_t max_bytes; /* of its first message */
 };
 
 struct sasl_job {
@@ -32,15 +36,18 @@ struct sasl_job {
     /* What is said when it is not right; NULL: not-authorized, wrong user name or password. */
     const char *refusal;
     const char *refusal_text;
-    void *own;                           /* the mechanism's */
-    void (*go_on)(struct sasl_job *job); /* when the address may try */
+    void (*refuse)(struct sasl_job *job); /* instead of that, or NULL: answers */
+    void *own;                            /* the mechanism's */
+    void (*go_on)(struct sasl_job *job);  /* when the address may try */
 };
 
-/* sasl_scram.c, sasl_plain.c, sasl_external.c */
+/* sasl_scram.c, sasl_plain.c, sasl_external.c, sasl_oauth.c */
 void sasl_scram_first(struct sasl_job *job, struct span message);
 void sasl_scram_last(struct sasl_job *job, struct span message);
 void sasl_plain_first(struct sasl_job *job, struct span message);
 void sasl_external_first(struct sasl_job *job, struct span message);
+void sasl_oauth_first(struct sasl_job *job, struct span message);
+void sasl_oauth_last(struct sasl_job *job, struct span message);
 
 /* ---- ends of a step: each answers and frees the job ---- */
 /* Sends `data` with the job's state. */

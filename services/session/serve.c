@@ -124,7 +124,7 @@ bool serve_is_ready(void *ctx, struct buf *why)
 void serve_reload(void *ctx)
 {
     struct serve *serve = ctx;
-    serve->session->options.conf = serve->daemon->conf;
+    session_reload(serve->session, serve->daemon->conf);
 }
 
 /* Every call is short: what was asked is answered, then we go. */

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "oauth.h"
 #include "redis/redis.h"
 #include "sweep.h"
 #include "work.h"
@@ -72,6 +73,30 @@ static void load_secret(void *arg)
 
 /* ---- life ---- */
 
+static int open_stores(struct session *session, char *error, size_t error_size)
+{
+    const struct session_options *options = &session->options;
+    const struct conf *conf = options->conf;
+    session->oauth = oauth_new(conf, error, error_size);
+    if (!session->oauth) {
+        return -1;
+    }
+    session->redis = redis_new(options->loop, conf_str(conf, CONF_redis_url), error, error_size);
+    if (!session->redis) {
+        return -1;
+    }
+    session->accounts =
+        account_store_new(options->loop, conf_str(conf, CONF_sql_url), error, error_size);
+    return session->accounts ? 0 : -1;
+}
+
+static void close_stores(struct session *session)
+{
+    oauth_free(session->oauth);
+    redis_free(session->redis);
+    account_store_free(session->accounts);
+}
+
 struct session *session_new(const struct session_options *options, char *error, size_t error_size)
 {
     struct session *session = mem_calloc(1, sizeof(*session));
@@ -79,15 +104,8 @@ struct session *session_new(const struct session_options *options, char *error, 
     session->options = *options;
     list_init(&session->jobs);
     loop_timer_init(&session->secret_timer, options->loop, load_secret, session);
-    session->redis = redis_new(options->loop, conf_str(conf, CONF_redis_url), error, error_size);
-    if (!session->redis) {
-        mem_free(session);
-        return NULL;
-    }
-    session->accounts =
-        account_store_new(options->loop, conf_str(conf, CONF_sql_url), error, error_size);
-    if (!session->accounts) {
-        redis_free(session->redis);
+    if (open_stores(session, error, error_size) != 0) {
+        close_stores(session);
         mem_free(session);
         return NULL;
     }
@@ -115,6 +133,7 @@ void session_free(struct session *session)
     redis_free(session->redis); /* answers what waits for it, which may start other work */
     work_free(session->work);
     account_store_free(session->accounts);
+    oauth_free(session->oauth);
     sweep_free(session->sweep);
     LIST_FOREACH_SAFE(node, &session->jobs)
     {
@@ -123,6 +142,19 @@ void session_free(struct session *session)
     crypt_wipe(session->state_key, sizeof(session->state_key));
     crypt_wipe(session->fake_key, sizeof(session->fake_key));
     mem_free(session);
+}
+
+void session_reload(struct session *session, const struct conf *conf)
+{
+    char error[256];
+    struct oauth *oauth = oauth_new(conf, error, sizeof(error));
+    session->options.conf = conf;
+    if (!oauth) {
+        LOG_WARN("oauth_keys_not_reloaded", "error=%s", error);
+        return;
+    }
+    oauth_free(session->oauth);
+    session->oauth = oauth;
 }
 
 bool session_is_ready(const struct session *session, struct buf *why)

@@ -22,6 +22,7 @@
 
 struct conf;
 struct loop;
+struct oauth;
 struct redis;
 struct sweep;
 struct work;
@@ -46,6 +47,7 @@ struct session {
     struct account_store *accounts;
     struct work *work;
     struct sweep *sweep;
+    struct oauth *oauth;
     struct list_node jobs;
     struct loop_timer secret_timer;
     bool has_secret;
@@ -56,6 +58,8 @@ struct session {
 /* Returns owned, or NULL with one line in `error`. */
 struct session *session_new(const struct session_options *options, char *error, size_t error_size);
 void session_free(struct session *session);
+/* The configuration is another one, or files that it names. */
+void session_reload(struct session *session, const struct conf *conf);
 /* Whether logins can be served; if not, what is missing is appended to `why`. */
 bool session_is_ready(const struct session *session, struct buf *why);
 /* Calls not answered yet. */

@@ -7,6 +7,7 @@
 //   CLUSTER_TLS     host:port of each c2s: TLS from the first byte
 //   CLUSTER_CTL     the operator's command with its options as shell text, to make accounts
 //   CLUSTER_CONTROL the Unix socket on which the cluster takes orders: deploy/cluster/control.py
+//   CLUSTER_AUTHORITY  the folder of who vouches for users without a password, to make tokens
 //   CLUSTER_DOMAIN  the domain, localhost when not given
 
 import { execFile } from 'node:child_process';
@@ -39,6 +40,13 @@ export async function makeAccount(stem, password = `pass word ${stem} é`) {
   adding.child.stdin.end(`${account.password}\n`);
   await adding;
   return account;
+}
+
+/** A token of the cluster's identity provider (tests/scenario/play/authority.py). */
+export async function makeToken(claims) {
+  const maker = new URL('../scenario/play/authority.py', import.meta.url).pathname;
+  const { stdout } = await run('python3', [maker, process.env.CLUSTER_AUTHORITY, JSON.stringify(claims)]);
+  return stdout.trim();
 }
 
 /** Waits until `look()` gives something true and returns it. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import './globals.mjs';
 import { $iq, $msg, $pres, Strophe } from 'strophe.js';
-import { domain, edge, makeAccount, plain, secure, until } from './cluster.mjs';
+import { domain, edge, makeAccount, makeToken, plain, secure, until } from './cluster.mjs';
 
 Strophe.setLogLevel(Strophe.LogLevel.FATAL);
 
@@ -67,6 +67,18 @@ for (const [kind, addresses] of [['ws', plain], ['wss', secure]]) {
     assert.equal(answer.getElementsByTagName('body')[0].textContent, 'Ay me! – ☾');
   });
 }
+
+test('Strophe.js logs in over wss with a token, and is refused with one that has expired', {
+  skip: secure.length === 0 || !process.env.CLUSTER_AUTHORITY,
+}, async () => {
+  const account = await makeAccount('strophe');
+  const good = await makeToken({ sub: account.name, aud: domain });
+  const client = await logIn(account, edge(secure, 0), 'SASLOAuthBearer', good);
+  assert.equal(Strophe.getBareJidFromJid(client.jid), account.jid);
+  const stale = await makeToken({ sub: account.name, aud: domain, exp: 1700000000 });
+  const refused = await logIn(account, edge(secure, 0), 'SASLOAuthBearer', stale).then(() => 'let in', (error) => error.message);
+  assert.equal(refused, `status ${Strophe.Status.AUTHFAIL} null`);
+});
 
 test('Strophe.js is refused with a wrong password, and for a name nobody has, in the same words', async () => {
   const account = await makeAccount('strophe');

@@ -31,6 +31,7 @@ FOREIGN = {
     r"stringprep\.h|idna\.h|punycode\.h|pr29\.h|tld\.h": "libidn",
     r"idn2\.h": "libidn2",
     r"ini\.h": "inih",
+    r"jansson\w*\.h": "jansson",
 }
 # What belongs to C11 and the operating system; anything else in <> is a foreign library.
 SYSTEM = re.compile(

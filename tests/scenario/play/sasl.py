@@ -1,9 +1,10 @@
-"""The client's side of SASL: EXTERNAL (RFC 4422), PLAIN (RFC 4616), SCRAM (RFC 5802, RFC 7677) with SHA-1, SHA-256, SHA-512."""
+"""The client's side of SASL: EXTERNAL (RFC 4422), PLAIN (RFC 4616), OAUTHBEARER (RFC 7628), SCRAM (RFC 5802, RFC 7677) with SHA-1, SHA-256, SHA-512."""
 
 import base64
 import functools
 import hashlib
 import hmac
+import json
 import secrets
 import unicodedata
 
@@ -48,6 +49,23 @@ class External:
         return not data
 
 
+class OAuthBearer:
+    """The token takes the place of the password."""
+
+    def __init__(self, mechanism, user, password, authzid=""):
+        name = "a=" + authzid.replace("=", "=3D").replace(",", "=2C") if authzid else ""
+        self.initial = encode("n,%s,\1auth=Bearer %s\1\1" % (name, password))
+
+    def answer(self, challenge):
+        """An error in JSON, which is acknowledged (section 3.2.3)."""
+        if not isinstance(json.loads(decode(challenge))["status"], str):
+            raise ValueError("no status in " + challenge)
+        return encode("\1")
+
+    def accepts(self, data):
+        return not data
+
+
 class Scram:
     def __init__(self, mechanism, user, password, authzid=""):
         self._hash = HASHES[mechanism]
@@ -84,5 +102,6 @@ class Scram:
 
 
 def start(mechanism, user, password, authzid=""):
-    kind = Scram if mechanism in HASHES else {"PLAIN": Plain, "EXTERNAL": External}[mechanism]
+    others = {"PLAIN": Plain, "EXTERNAL": External, "OAUTHBEARER": OAuthBearer}
+    kind = Scram if mechanism in HASHES else others[mechanism]
     return kind(mechanism, user, password, authzid)

@@ -2,12 +2,13 @@
 
 import asyncio
 import difflib
+import json
 import random
 import re
 import string
 
 from . import caps, pattern, sasl
-from .authority import Authority
+from .authority import Authority, Issuer
 from .client import CLIENT, FRAMING, STREAMS, Client, Failure, Frames, Refused, Stream
 from .script import ScriptError
 from .transport import BINARY, http
@@ -65,7 +66,7 @@ class Stage:
         text = re.sub(r"\{repeat (\d+) (.+?)\}", lambda m: m[2] * int(m[1]), text)
         text = pattern.substitute(text, self.variables)
         return re.sub(r"\{base64:(.*?)\}",
-                      lambda m: sasl.encode(m[1].replace("\\0", "\0")), text)
+                      lambda m: sasl.encode(m[1].replace("\\0", "\0").replace("\\1", "\1")), text)
 
     def log(self, line):
         self.transcript.append(line if len(line) < 1000 else line[:1000] + " ...")
@@ -102,6 +103,14 @@ class Stage:
         authority = Authority(self.setting.authority, "stranger" if whose else "ca")
         addresses = [] if jids == "nobody" else self.expand(jids).split(" and ")
         self.identities[name] = await authority.issue(addresses)
+
+    async def is_a_token(self, name, whose, text):
+        """`text`: its claims as JSON, then perhaps its header."""
+        if not self.setting.authority:
+            raise Skipped("there is no issuer of tokens (CLUSTER_AUTHORITY)")
+        issuer = Issuer(self.setting.authority, "stranger" if whose else "issuer")
+        parts = [json.loads(line) for line in self.expand(text).strip().splitlines()]
+        self.variables[name] = await asyncio.to_thread(issuer.token, *parts)
 
     # ---- connecting ----
     def _url(self, is_secure):
@@ -536,6 +545,7 @@ PHRASES = [(re.compile(text.replace("ACTOR", r"(\w+)").replace(" WITHIN", _WITHI
     (r"only (over .+)", "only_over"),
     (r"only in the clear", "only_in_the_clear"),
     (r"accounts()", "accounts"),
+    (r"(\w+) is a token( of a stranger)?", "is_a_token"),
     (r"ACTOR has a certificate( of a stranger)? for (.+)", "has_a_certificate"),
     (r"ACTOR connects(.*?) and is refused with (\S+)", "is_refused"),
     (r"ACTOR connects( .+)?", "connects"),
