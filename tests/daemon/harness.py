@@ -167,6 +167,18 @@ class Peer:
                 pass
 
 
+def first_with(peers, **wanted):
+    """Waits until one of the peers has such an event, and returns the peer."""
+    end = time.monotonic() + WAIT
+    while True:
+        for peer in peers:
+            peer.pull(0.02)
+            if any(all(event.get(k) == v for k, v in wanted.items()) for event in peer.events):
+                return peer
+        if time.monotonic() > end:
+            raise Timeout(f"none of {[p.instance for p in peers]} had {wanted} within {WAIT} s")
+
+
 class Daemon:
     """A real daemon of the cluster."""
 

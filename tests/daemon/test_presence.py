@@ -207,14 +207,12 @@ def test_a_request_is_settled_when_its_forwards_are(rig):
     c.become_friends()
     c.router.hold()
     tag = c.handle("<presence><status>held</status></presence>", ALICE)
-    items = [c.forwarded("<status>held</status>")]
+    event = c.forwarded("<status>held</status>")
     c.router.none(event="settled", tag=tag)
-    while c.router.pull(0.3):
-        pass
-    items += [e for e in c.router.events if e["event"] == "item"]
-    for item in items:
-        c.router.settle(item)
-    c.router.settled(tag)
+    while event["event"] == "item":
+        c.router.settle(event)
+        event = c.router.take(where=lambda e: e["event"] == "item" or e.get("tag") == tag)
+    assert event["ended"] == "settled", event
 
 
 def test_a_killed_daemon_s_request_is_carried_out_by_the_other(rig):

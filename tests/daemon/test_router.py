@@ -1,6 +1,5 @@
 """The router among mock edges, services and session: RFC 6121 section 8, custody, order, its cache."""
 import re
-import time
 
 import harness
 
@@ -145,16 +144,22 @@ def test_notices_keep_the_cache_fresh(rig):
     c.edge1.settled(c.route(f"<message to='{BOB}' type='chat'><body>one</body></message>"))
     assert delivered(c.edge2, "one")["sids"] == [20]
     c.bob("b", 21, 9)
+
+    def all_heard():
+        """The router passes a notice on when it has heard it."""
+        c.presence.take(event="notice", message="session_changed")
+        c.session.take(event="notice", message="presence_changed")
+
     c.session.notice("session_changed", jid=f"{BOB}/b", sid=21, holder="edge-2", epoch=2, bound=1)
     c.presence.notice("presence_changed", jid=f"{BOB}/b", sid=21, available=1,
                       priority_plus_128=137)
-    time.sleep(0.3)
+    all_heard()
     c.edge1.settled(c.route(f"<message to='{BOB}' type='chat'><body>two</body></message>"))
     assert delivered(c.edge2, "two")["sids"] == [21]
     rig.drop_session(f"{BOB}/b")
     c.presence.notice("presence_changed", jid=f"{BOB}/b", sid=21, available=0, priority_plus_128=0)
     c.session.notice("session_changed", jid=f"{BOB}/b", sid=21, holder="edge-2", epoch=2, bound=0)
-    time.sleep(0.3)
+    all_heard()
     c.edge1.settled(c.route(f"<message to='{BOB}' type='chat'><body>three</body></message>"))
     assert delivered(c.edge2, "three")["sids"] == [20]
 
@@ -297,8 +302,7 @@ def test_the_next_instance_gets_what_a_dead_service_had(rig):
     for presence in c.presences:
         presence.hold()
     tag = c.route("<presence/>")
-    got = [p for p in c.presences if p.events or p.pull(0.5) and p.events]
-    first = got[0] if got else c.presences[1]
+    first = harness.first_with(c.presences, event="item", message="handle")
     handle = first.take(event="item", message="handle")
     other = c.presences[1 - c.presences.index(first)]
     other.none(event="item", seconds=0.2)
@@ -335,12 +339,10 @@ def test_a_killed_router_loses_nothing(rig):
     for tag in tags:
         c.edge1.settled(tag)
     seen = []
-    while c.edge2.events or c.edge2.pull(0.2):
-        event = c.edge2.events.pop(0)
-        if event["event"] == "item":
-            n = int(re.search(r"<body>(\d+);", event["stanza"]).group(1))
-            if n not in seen:
-                seen.append(n)
+    while len(seen) < 300:
+        n = int(re.search(r"<body>(\d+);", c.edge2.take(event="item")["stanza"]).group(1))
+        if n not in seen:
+            seen.append(n)
     assert seen == list(range(300)), seen
 
 
