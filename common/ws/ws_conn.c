@@ -96,8 +96,12 @@ void ws_finish(struct ws_conn *conn, const struct span *last, size_t count, uint
     ws_idle_finish(conn);
 }
 
+/* Where bytes wait in libwebsockets it does not close at once but first wants to be rid of them: so
+ * that must fail. */
 void ws_conn_kill(struct ws_conn *conn)
 {
+    conn->is_finishing = true;
+    (void)shutdown(lws_get_socket_fd(conn->wsi), SHUT_RDWR);
     lws_set_timeout(conn->wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_SYNC);
 }
 

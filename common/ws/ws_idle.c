@@ -29,6 +29,7 @@ static void kill_due(struct ws_server *server, struct list_node *list, uint32_t 
     while ((conn = oldest(list)) && is_due(conn, now_s(server), limit_ms)) {
         if (list == &server->pinged)
             metric_inc(METRIC_ws_ping_timeouts);
+        list_remove(&conn->idle); /* it may outlive this */
         ws_conn_kill(conn);
     }
 }

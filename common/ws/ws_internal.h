@@ -77,7 +77,8 @@ int ws_conn_receive(struct ws_conn *conn, const char *in, size_t len);
 int ws_conn_writeable(struct ws_conn *conn);
 void ws_conn_closed(struct ws_conn *conn);
 void ws_conn_ping(struct ws_conn *conn);
-/* Closes at once: `closed` is called from within. Not from a callback of libwebsockets. */
+/* Closes, at once or, where bytes wait in libwebsockets, in a next turn: `closed` is called from
+ * within, or then. Not from a callback of libwebsockets. */
 void ws_conn_kill(struct ws_conn *conn);
 void ws_flush(void *server);
 

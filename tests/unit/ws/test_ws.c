@@ -307,6 +307,31 @@ static void test_silent_connections_are_pinged_then_dropped(void **state)
     server_stop(&server);
 }
 
+/* Its bytes wait in libwebsockets and in our queue: it must go all the same, and nobody wait for it. */
+static void test_a_silent_connection_is_dropped_with_what_it_does_not_read(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    server.loop = loop_new();
+    struct ws_options options = ws_default_options(&server);
+    options.ping_after_ms = 1000;
+    options.ping_timeout_ms = 1000;
+    server_start(&server, &options);
+    struct client client = client_open(&server);
+    char text[1000];
+    memset(text, 'a', sizeof(text));
+    uint64_t end = clock_mono_ms() + 20000;
+    while (server.closed == 0 && clock_mono_ms() < end) {
+        while (ws_send(server.conn, span_of(text, sizeof(text))) == 0) {
+        }
+        loop_run_once(server.loop, 0);
+    }
+    assert_int_equal(server.closed, 1);
+    assert_int_equal(ws_connection_count(server.ws), 0);
+    client_free(&client);
+    server_stop(&server);
+}
+
 static void test_limits_refuse_the_next_one(void **state)
 {
     (void)state;
@@ -367,6 +392,7 @@ int main(void)
         cmocka_unit_test(test_slow_reader_has_a_bounded_queue),
         cmocka_unit_test(test_reading_can_be_paused),
         cmocka_unit_test(test_silent_connections_are_pinged_then_dropped),
+        cmocka_unit_test(test_a_silent_connection_is_dropped_with_what_it_does_not_read),
         cmocka_unit_test(test_limits_refuse_the_next_one),
         cmocka_unit_test(test_a_refusing_server_keeps_what_it_has),
     };
