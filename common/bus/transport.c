@@ -9,7 +9,6 @@
 #include <nng/protocol/pubsub0/sub.h>
 #include <nng/protocol/reqrep0/rep.h>
 #include <nng/protocol/reqrep0/req.h>
-#include <nng/supplemental/util/platform.h>
 #include <nng/transport/ipc/ipc.h>
 
 #define RECONNECT_MIN_MS 50
@@ -44,9 +43,9 @@ void transport_post(struct transport *transport, const struct event *event)
     was_empty = transport->first == NULL;
     *transport->last = copy;
     transport->last = &copy->next;
-    pthread_mutex_unlock(&transport->lock);
-    if (was_empty)
+    if (was_empty && transport->wake)
         loop_wake_send(transport->wake);
+    pthread_mutex_unlock(&transport->lock);
 }
 
 static void on_receive(void *arg)
@@ -178,52 +177,6 @@ struct transport *transport_new(const struct transport_options *options)
     transport_watch_init(transport);
     transport_listen_init(transport);
     return transport;
-}
-
-static void close_port(struct port *port)
-{
-    if (port->receive)
-        nng_aio_stop(port->receive);
-    nng_close(port->socket); /* waits until its pipes are gone: no callback comes after this */
-    if (port->receive)
-        nng_aio_free(port->receive);
-}
-
-static void free_port(struct port *port)
-{
-    struct map_cursor at = {0};
-    void *pipe;
-
-    while (map64_next(&port->pipes, &at, NULL, &pipe))
-        mem_free(pipe);
-    map64_deinit(&port->pipes);
-    transport_watch_free_dialers(port);
-    transport_listen_free(port);
-    mem_free(port);
-}
-
-void transport_free(struct transport *transport, uint32_t linger_ms)
-{
-    struct event *event;
-
-    if (linger_ms > 0)
-        nng_msleep((nng_duration)linger_ms);
-    transport_watch_deinit(transport);
-    transport_listen_deinit(transport);
-    LIST_FOREACH(node, &transport->ports)
-    close_port(CONTAINER_OF(node, struct port, node));
-    event = transport_take_events(transport);
-    while (event) {
-        struct event *next = event->next;
-
-        transport_free_event(event);
-        event = next;
-    }
-    LIST_FOREACH_SAFE(node, &transport->ports)
-    free_port(CONTAINER_OF(node, struct port, node));
-    loop_wake_free(transport->wake);
-    pthread_mutex_destroy(&transport->lock);
-    mem_free(transport);
 }
 
 static int configure(struct port *port)

@@ -51,7 +51,8 @@ struct transport_options {
 
 /* Returns owned. */
 struct transport *transport_new(const struct transport_options *options);
-/* Takes: closes and frees all ports. What was just sent gets `linger_ms` to leave. */
+/* Takes: closes and frees all ports. What was just sent gets `linger_ms` to leave. Should nng hang,
+ * they are left behind after 5 s: the process should end then. */
 void transport_free(struct transport *transport, uint32_t linger_ms);
 
 /* A port of this role, freed with the transport; `data` is its user's. NULL when nng cannot. */

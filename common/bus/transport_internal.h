@@ -1,8 +1,9 @@
-/* The transport from inside: its two files and nng.
+/* The transport from inside: its files and nng.
  *
  *   transport        ports, frames, the way to the loop
  *   transport_watch  what nng 1.5.2 must be watched for: dialers that give up, a reaper that hangs
  *   transport_listen and listeners that accept no more
+ *   transport_close  and closing that is never done
  */
 #ifndef JACKDAW_BUS_TRANSPORT_INTERNAL_H
 #define JACKDAW_BUS_TRANSPORT_INTERNAL_H
@@ -66,10 +67,12 @@ struct port {
 struct transport {
     struct transport_options options;
     struct list_node ports;
-    struct loop_wake *wake;
-    pthread_mutex_t lock; /* over the queue */
+    pthread_mutex_t lock;   /* over the next five */
+    struct loop_wake *wake; /* NULL: being closed */
     struct event *first;
     struct event **last;
+    bool is_closed;
+    bool is_left;                   /* nobody waits until it is closed */
     struct loop_timer redial_timer; /* runs while a dialer is not connected */
     struct loop_timer reaper_timer; /* runs while a sign of life is awaited */
     struct loop_timer listen_timer; /* runs while a port listens */
