@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets up, builds and runs Jackdaw on this machine: run.sh [--edges N] [--routers N] [--sessions N]
-#                           [--presence N] [--pubsub N] [--c2s N] [--run-dir DIR] [--set …]
+#                           [--presence N] [--pubsub N] [--archives N] [--c2s N] [--run-dir DIR] [--set …]
 # Prints where to point a browser and two log-ins, then everything the daemons say, until Ctrl-C.
 # The ports are 5280 (http, ws) and 5281 (https, wss) or those in JACKDAW_EDGE_PORT and
 # JACKDAW_EDGE_TLS_PORT; each further edge takes ten more. Desktop clients find 5222 (STARTTLS) and

@@ -8,7 +8,7 @@
 #   unit       unit and codec tests
 #   tsan       what uses threads once more, with ThreadSanitizer
 #   daemon     each daemon alone against mock peers
-#   scenario   scripted conversations with a cluster of 3 edges, 2 routers, sessions, presence, pubsub
+#   scenario   scripted conversations with a cluster of 3 edges, 2 routers, sessions, presence, pubsub, archives
 #   desktop    slixmpp, aioxmpp, libstrophe, go-sendxmpp, profanity, finch, xmpp.js over TCP and TLS,
 #              and one of them with Chromium
 #   clients    Strophe.js, xmpp.js, Chromium and 2,000 held sessions, with such a cluster
@@ -40,7 +40,7 @@ build_with() {
 in_cluster() {
     python3 tests/scenario/play/authority.py "$authority" || return 1
     CLUSTER_AUTHORITY=$authority python3 -m cluster --bin build/asan/bin --edges 3 --c2s 2 --routers 2 --sessions 2 --presence 2 \
-        --pubsub 2 --set c2s.client_ca="$authority/ca.pem" \
+        --pubsub 2 --archives 2 --set c2s.client_ca="$authority/ca.pem" \
         --set session.oauth_keys="$authority/jwks.json" \
         --set session.registration=yes --set session.max_registrations=0 \
         --set session.max_failures=0 --set session.iterations=4096 \
@@ -78,7 +78,7 @@ stage_unit() {
 stage_tsan() {
     build_with tsan && TSAN_OPTIONS=suppressions=$root/tests/tsan.supp \
         ctest --test-dir build/tsan -L unit --no-tests=error --output-on-failure \
-        -R 'unit/(bus|loop|metric|redis|registry|sql|session|presence|pubsub)/'
+        -R 'unit/(bus|loop|metric|redis|registry|sql|session|presence|pubsub|archive)/'
 }
 
 stage_daemon() {

@@ -38,10 +38,16 @@ enum wire_kind { WIRE_ITEM, WIRE_CALL, WIRE_REPLY, WIRE_NOTICE, WIRE_RECORD };
 /* Flags and small enums that travel in U32 fields. */
 #define WIRE_FORWARD_INBOUND  1u
 #define WIRE_FORWARD_VOUCHED  2u
+#define WIRE_FORWARD_STORED   4u
 #define WIRE_HANDLE_INBOUND   1u
 #define WIRE_MISSED_ENDED     1u
 #define WIRE_SASL_SECURE      1u /* the stream is encrypted: PLAIN may be used */
 #define WIRE_SASL_CERTIFICATE 2u /* the client has a valid certificate */
+#define WIRE_KEEP_OFFLINE     1u
+#define WIRE_KEEP_ARCHIVE     2u
+#define WIRE_KEEP_SENT        4u
+#define WIRE_KEEP_AGAIN       8u
+#define WIRE_KEEP_STAMPED     16u
 #define WIRE_ACCOUNT_BY_OPERATOR                                                                   \
     1u /* account_add from jackdawctl: registration limits do not apply */
 #define WIRE_PRESENCE_AVAILABLE  1u

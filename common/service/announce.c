@@ -58,12 +58,16 @@ static void add_feature(struct lines *lines, const struct service_feature *featu
 size_t service_announce(const struct service_table *table, struct arena *arena,
                         const struct span **lines_out)
 {
-    size_t most = 1 + table->handler_count * (SCOPES + 2) + table->feature_count * SCOPES * 2;
+    size_t most = 3 + table->handler_count * (SCOPES + 2) + table->feature_count * SCOPES * 2;
     struct lines lines = {.arena = arena};
 
     lines.items = arena_calloc(arena, most, sizeof(struct span));
     if (table->presence)
         add(&lines, SPAN("presence"));
+    if (table->keeps)
+        add(&lines, SPAN("keep"));
+    if (table->archives)
+        add(&lines, SPAN("archive"));
     for (size_t i = 0; i < table->handler_count; i++)
         add_handler(&lines, &table->handlers[i]);
     for (size_t i = 0; i < table->feature_count; i++)

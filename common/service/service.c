@@ -275,12 +275,14 @@ static void send_forward(struct service *service, const struct service_forward *
     buf_reset(&service->stanza);
     stanza_encode(stanza, &service->stanza);
     msg.u.forward = (struct wire_forward){
-        .origin_sid = service->origin_sid,
-        .origin_n = ++service->origin_n,
+        .origin_sid = forward->origin_sid ? forward->origin_sid : service->origin_sid,
+        .origin_n = forward->origin_sid ? forward->origin_n : ++service->origin_n,
         .flags = (forward->inbound ? WIRE_FORWARD_INBOUND : 0) |
-                 (forward->vouched ? WIRE_FORWARD_VOUCHED : 0),
+                 (forward->vouched ? WIRE_FORWARD_VOUCHED : 0) |
+                 (forward->stored ? WIRE_FORWARD_STORED : 0),
         .recipients = {forward->recipients, (uint32_t)forward->recipient_count},
         .stanza = buf_span(&service->stanza),
+        .came_sid = forward->came_sid,
     };
     if (list_is_empty(&service->backlog) && outgoing_try(out, &msg) == 0)
         list_add_tail(&service->sending, &out->node);

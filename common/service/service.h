@@ -12,6 +12,8 @@
  *
  * - `iq NS SCOPE`: iq get/set whose payload is in NS; SCOPE is server, account or own
  * - `presence`: all presence of and to accounts
+ * - `keep`: messages that wait for their account (items keep, came)
+ * - `archive`: messages for the archives of accounts (keep)
  * - `feature VAR SCOPE`: a disco#info feature of the server or of accounts
  * - `identity CATEGORY TYPE SCOPE`: a disco#info identity
  * - `streams`: has clients' streams, wants to know their stream features (common/stream says it)
@@ -68,6 +70,8 @@ struct service_table {
     const struct service_feature *features;
     size_t feature_count;
     service_handler_fn *presence; /* NULL: this daemon does not own presence */
+    bool keeps;    /* takes `keep` and `came` items (bus/wire.def) for the offline store */
+    bool archives; /* and what is to be archived */
 };
 
 /* A stanza to deal with. Read the fields, answer with the functions below. */
@@ -131,9 +135,13 @@ struct service_forward {
     const struct stanza *stanza;
     const struct span *recipients; /* bare or full JIDs (bus/wire.def, forward); none: stanza->to */
     size_t recipient_count;
-    struct span via;                 /* bare JID whose router takes it; empty: the sender's */
-    bool inbound;                    /* WIRE_FORWARD_INBOUND: hand it to the recipient's service */
-    bool vouched;                    /* WIRE_FORWARD_VOUCHED: see service_vouch */
+    struct span via;     /* bare JID whose router takes it; empty: the sender's */
+    bool inbound;        /* WIRE_FORWARD_INBOUND: hand it to the recipient's service */
+    bool vouched;        /* WIRE_FORWARD_VOUCHED: see service_vouch */
+    bool stored;         /* WIRE_FORWARD_STORED; the next two are its own origin */
+    uint64_t origin_sid; /* 0: one of the service's own */
+    uint64_t origin_n;
+    uint64_t came_sid;               /* as in wire.def; 0: none */
     struct service_request *request; /* not settled before this is, or NULL */
     service_sent_fn *sent;           /* or NULL */
     void *arg;

@@ -119,6 +119,25 @@ const struct xml_child *stanza_child(const struct stanza *stanza, const char *ns
     return NULL;
 }
 
+void stanza_append(struct stanza *stanza, struct span ns, struct span name, struct span bytes,
+                   struct arena *arena)
+{
+    uint32_t count = stanza->child_count;
+    size_t len = stanza->payload.len;
+    struct xml_child *children = arena_calloc(arena, count + 1, sizeof(*children));
+    char *payload = arena_alloc(arena, len + bytes.len + 1);
+    if (count > 0) {
+        memcpy(children, stanza->children, count * sizeof(*children));
+        memcpy(payload, stanza->payload.data, len);
+    }
+    memcpy(payload + len, bytes.data, bytes.len);
+    children[count] = (struct xml_child){
+        .ns = ns, .name = name, .offset = (uint32_t)len, .length = (uint32_t)bytes.len};
+    stanza->children = children;
+    stanza->child_count = count + 1;
+    stanza->payload = span_of(payload, len + bytes.len);
+}
+
 struct span stanza_child_bytes(const struct stanza *stanza, const struct xml_child *child)
 {
     return span_of(stanza->payload.data + child->offset, child->length);

@@ -79,6 +79,10 @@ void stanza_write(const struct stanza *stanza, struct span to, struct span conte
 
 /* The child with this namespace and name (either may be NULL: any), or NULL. */
 const struct xml_child *stanza_child(const struct stanza *stanza, const char *ns, const char *name);
+/* Adds a child of this name at the end; `bytes` is the whole element in canonical form. The new
+ * index and payload are in `arena`, which they outlive neither. */
+void stanza_append(struct stanza *stanza, struct span ns, struct span name, struct span bytes,
+                   struct arena *arena);
 /* The child's canonical bytes. */
 struct span stanza_child_bytes(const struct stanza *stanza, const struct xml_child *child);
 

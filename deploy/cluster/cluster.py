@@ -15,7 +15,7 @@ from .process import Process
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # In the order they are started; they are stopped the other way round, so that sessions end properly.
-KINDS = ("router", "session", "presence", "pubsub", "c2s", "edge")
+KINDS = ("router", "session", "presence", "pubsub", "archive", "c2s", "edge")
 _LISTENERS = ("router", "session")
 _FRONTS = ("c2s", "edge")  # clients come here: a plain and a TLS port each
 _SOCKET_PATH_MAX = 100  # sun_path has 108 bytes; the bus adds a suffix

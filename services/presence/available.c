@@ -18,6 +18,7 @@ struct available {
     uint32_t priority_plus_128;
     bool is_initial;
     bool must_tell;       /* routers hear of it */
+    bool comes;           /* it can take messages to the account from now on */
     struct state *others; /* of local contacts, for initial presence */
     size_t other_count;
 };
@@ -116,7 +117,8 @@ static void deliver(struct job *job)
     if (work->must_tell) {
         broadcast_notice(job, work->session);
     }
-    broadcast_send(job, &work->shown, &work->contacts, &work->state);
+    broadcast_send(job, &work->shown, &work->contacts, &work->state,
+                   work->comes ? work->session->sid : 0);
     if (work->is_initial) {
         show_others(job, work);
         probe_foreign(job, work);
@@ -152,6 +154,8 @@ static void store(struct job *job)
     /* Begun again after a crash it is initial still. */
     work->is_initial = !state_is_available(session) || session->changed_n == job->request->origin_n;
     work->must_tell = work->is_initial || session->priority_plus_128 != work->priority_plus_128;
+    work->comes = work->priority_plus_128 >= STATE_PRIORITY_ZERO &&
+                  (work->is_initial || session->priority_plus_128 < STATE_PRIORITY_ZERO);
     work->shown = job->request->stanza;
     work->shown.from = session->jid;
     avatar_add(job, &work->avatar, &work->shown);
@@ -159,7 +163,8 @@ static void store(struct job *job)
     session->stanza = arena_copy(job->arena, buf_span(&bytes));
     buf_deinit(&bytes);
     session->flags |= WIRE_PRESENCE_AVAILABLE;
-    session->changed_n = work->is_initial ? job->request->origin_n : session->changed_n;
+    session->changed_n =
+        work->is_initial || work->comes ? job->request->origin_n : session->changed_n;
     session->priority_plus_128 = work->priority_plus_128;
     state_write(job, &work->state, session);
     if (work->is_initial) {

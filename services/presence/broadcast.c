@@ -7,7 +7,7 @@
 #include "states.h"
 
 void broadcast_send(struct job *job, const struct stanza *stanza, const struct roster *contacts,
-                    const struct state *state)
+                    const struct state *state, uint64_t came_sid)
 {
     struct span *jids = arena_calloc(job->arena, contacts->count + state->count + 1, sizeof(*jids));
     size_t count = 0;
@@ -22,7 +22,12 @@ void broadcast_send(struct job *job, const struct stanza *stanza, const struct r
         }
     }
     if (count) {
-        job_forward(job, stanza, jids, count, false);
+        service_forward(job->presence->service, &(struct service_forward){.stanza = stanza,
+                                                                          .recipients = jids,
+                                                                          .recipient_count = count,
+                                                                          .via = job->account,
+                                                                          .request = job->request,
+                                                                          .came_sid = came_sid});
         metric_add(METRIC_presence_fanout, count);
     }
     metric_inc(METRIC_presence_broadcasts);

@@ -8,9 +8,10 @@
 #include "state.h"
 
 /* To contacts that are subscribed (FROM) and to the account's available resources, the sender among
- * them: one forward. */
+ * them: one forward. `came_sid` not 0: that session can take messages to the account from now on, which
+ * the archive hears of by the same way (bus/wire.def, forward). */
 void broadcast_send(struct job *job, const struct stanza *stanza, const struct roster *contacts,
-                    const struct state *state);
+                    const struct state *state, uint64_t came_sid);
 /* Tells the cluster what the session now is; Redis has it already. */
 void broadcast_notice(struct job *job, const struct state_session *session);
 

@@ -66,7 +66,7 @@ static void deliver(struct job *job)
         struct state_session now = work->session;
         now.flags &= ~WIRE_PRESENCE_AVAILABLE;
         broadcast_notice(job, &now);
-        broadcast_send(job, &stanza, &work->contacts, &work->state);
+        broadcast_send(job, &stanza, &work->contacts, &work->state, 0);
     }
     job_finish(job);
 }

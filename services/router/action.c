@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "errand.h"
 #include "jid/jid.h"
+#include "keep.h"
 #include "metric/metric.h"
 #include "own.h"
 #include "parcel.h"
@@ -23,7 +24,11 @@ static void act_ignore(struct routing *routing, struct target *target)
 
 static void act_deliver(struct routing *routing, struct target *target)
 {
-    parcel_add(routing, target->match, target->jid);
+    struct routing own;
+    struct routing *filled = keep_live(routing, target, &own);
+
+    parcel_add(filled, target->match, target->jid);
+    keep_end(routing, filled);
 }
 
 /* Every available session with at least this priority. */
@@ -38,6 +43,16 @@ static void deliver_from(struct routing *routing, struct target *target, int pri
     }
 }
 
+/* The same for messages. */
+static void deliver_message(struct routing *routing, struct target *target, int priority)
+{
+    struct routing own;
+    struct routing *filled = keep_live(routing, target, &own);
+
+    deliver_from(filled, target, priority);
+    keep_end(routing, filled);
+}
+
 static void act_available(struct routing *routing, struct target *target)
 {
     deliver_from(routing, target, INT16_MIN);
@@ -45,7 +60,7 @@ static void act_available(struct routing *routing, struct target *target)
 
 static void act_non_negative(struct routing *routing, struct target *target)
 {
-    deliver_from(routing, target, 0);
+    deliver_message(routing, target, 0);
 }
 
 static void act_top(struct routing *routing, struct target *target)
@@ -58,7 +73,7 @@ static void act_top(struct routing *routing, struct target *target)
         if (session->is_available && session->priority > top && route_is_usable(target, session))
             top = session->priority;
     }
-    deliver_from(routing, target, top);
+    deliver_message(routing, target, top);
 }
 
 /* ---- back to the sender ---- */
@@ -191,6 +206,7 @@ static action_fn *const actions[ACT_COUNT] = {
     [ACT_TOP] = act_top,
     [ACT_NON_NEGATIVE] = act_non_negative,
     [ACT_AVAILABLE] = act_available,
+    [ACT_STORE] = keep_store,
     [ACT_UNAVAILABLE] = act_unavailable,
     [ACT_NO_REMOTE] = act_no_remote,
     [ACT_LATER] = act_later,

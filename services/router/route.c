@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "holder.h"
 #include "jid/jid.h"
+#include "keep.h"
 #include "metric/metric.h"
 #include "parcel.h"
 
@@ -245,25 +246,37 @@ static enum rules_dest account_dest(struct target *target)
     return span_is_empty(target->resource) ? bare_dest(target) : full_dest(target);
 }
 
+static enum rules_action decide(const struct routing *routing, struct target *target)
+{
+    enum rules_action action = rules_action(routing->row, target->dest);
+
+    if (action != ACT_AS_BARE)
+        return action;
+    target->resource = (struct span){0};
+    target->dest = account_dest(target);
+    return rules_action(routing->row, target->dest);
+}
+
 /* All that is needed is known: finds the column, makes sure of bad news, acts. */
 static void judge(struct routing *routing, struct target *target)
 {
+    struct target decided;
     enum rules_action action;
+    unsigned needs = 0;
 
     if (target->entry && target->entry->blocked && block_stops_inbound(routing, target))
         return;
     target->dest = account_dest(target);
-    if (!target->is_verified && rules_is_negative(routing->row, target->dest)) {
-        wait_for(routing, target, ROUTE_SESSIONS | ROUTE_FRESH, false);
-        return;
-    }
-    action = rules_action(routing->row, target->dest);
-    if (action == ACT_AS_BARE) {
-        target->resource = (struct span){0};
-        target->dest = account_dest(target);
-        action = rules_action(routing->row, target->dest);
-    }
-    action_do(routing, target, action);
+    if (!target->is_verified && rules_is_negative(routing->row, target->dest))
+        needs = ROUTE_SESSIONS | ROUTE_FRESH;
+    decided = *target;
+    action = decide(routing, &decided);
+    if (action == ACT_STORE && keep_asks_existence(routing, &decided))
+        needs |= ROUTE_SESSIONS | ROUTE_ASKED;
+    if (needs != 0)
+        wait_for(routing, target, needs, false);
+    else
+        action_do(routing, &decided, action);
 }
 
 static void look_up(struct routing *routing, struct target *target)

@@ -10,17 +10,24 @@
 
 /* ---- what is known ---- */
 
+static bool existence_was_asked(const struct route_cache *cache, const struct account *account)
+{
+    return account->was_asked &&
+           (!account->pub.exists || loop_now_ms(cache->options.loop) < account->exists_until);
+}
+
 static bool existence_is_known(const struct route_cache *cache, const struct account *account)
 {
     if (account->is_known && account->pub.count > 0)
         return true;
-    return account->was_asked &&
-           (!account->pub.exists || loop_now_ms(cache->options.loop) < account->exists_until);
+    return existence_was_asked(cache, account);
 }
 
 static bool knows(const struct route_cache *cache, const struct account *account, unsigned needs)
 {
     if ((needs & ROUTE_SESSIONS) && !account->is_known)
+        return false;
+    if ((needs & ROUTE_ASKED) && !existence_was_asked(cache, account))
         return false;
     return !(needs & ROUTE_EXISTENCE) || existence_is_known(cache, account);
 }
@@ -36,6 +43,12 @@ const struct route_entry *route_cache_get(struct route_cache *cache, struct span
     }
     account_touch(cache, account);
     return &account->pub;
+}
+
+bool route_cache_is_sure(const struct route_cache *cache, const struct route_entry *entry)
+{
+    return existence_was_asked(cache,
+                               CONTAINER_OF((struct route_entry *)entry, struct account, pub));
 }
 
 /* ---- asking ---- */
@@ -64,7 +77,8 @@ static void start_for(struct route_cache *cache, struct account *account, unsign
 {
     if ((needs & ROUTE_FRESH) || ((needs & ROUTE_SESSIONS) && !account->is_known))
         start_load(cache, account);
-    if ((needs & ROUTE_EXISTENCE) && !existence_is_known(cache, account))
+    if (((needs & ROUTE_EXISTENCE) && !existence_is_known(cache, account)) ||
+        ((needs & ROUTE_ASKED) && !existence_was_asked(cache, account)))
         start_asking(cache, account);
 }
 

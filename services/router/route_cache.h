@@ -48,6 +48,7 @@ struct route_entry {
 #define ROUTE_SESSIONS  1u /* and what the account blocks */
 #define ROUTE_EXISTENCE 2u
 #define ROUTE_FRESH     4u /* the sessions as Redis has them now */
+#define ROUTE_ASKED     8u /* existence, of which sessions are no proof: they may outlive an account */
 
 enum route_answer {
     ROUTE_KNOWN,
@@ -96,6 +97,8 @@ size_t route_cache_accounts(const struct route_cache *cache);
 /* The account if everything in `needs` is known now, else NULL. */
 const struct route_entry *route_cache_get(struct route_cache *cache, struct span account,
                                           unsigned needs);
+/* Whether it was asked lately that this account, an entry of the cache, exists. */
+bool route_cache_is_sure(const struct route_cache *cache, const struct route_entry *entry);
 /* Has `waiter` called once all of `needs` is known; never from inside. -1 when too many wait, or
  * when the truth cannot be had now (ROUTE_FRESH while Redis is away). */
 int route_cache_wait(struct route_cache *cache, struct span account, unsigned needs,

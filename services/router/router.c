@@ -11,6 +11,7 @@
 #include "errand.h"
 #include "holder.h"
 #include "jid/jid.h"
+#include "keep.h"
 #include "loop/loop.h"
 #include "metric/metric.h"
 #include "order.h"
@@ -78,6 +79,8 @@ static enum rules_source source_of(uint32_t forward_flags)
 {
     if (forward_flags & WIRE_FORWARD_INBOUND)
         return SOURCE_SERVICE_INBOUND;
+    if (forward_flags & WIRE_FORWARD_STORED)
+        return SOURCE_STORE;
     return forward_flags & WIRE_FORWARD_VOUCHED ? SOURCE_SERVICE_VOUCHED : SOURCE_SERVICE;
 }
 
@@ -95,6 +98,8 @@ static void item_forward(struct router *router, struct job_options *options,
     job = job_new(router, options);
     metric_inc(METRIC_router_forwarded);
     if (route_begin(&routing, router, job) == 0) {
+        if (item->came_sid != 0)
+            keep_came(&routing, item->came_sid);
         if (item->recipients.count == 0)
             route_to(&routing, routing.stanza.to, NULL, 0);
         for (uint32_t i = 0; i < item->recipients.count; i++)

@@ -7,9 +7,11 @@
  * - normal and groupchat to a full JID that matches nothing (8.5.3.2.1): the sender is told, since
  *   silence would lose the message and a chat room needs the error to drop a ghost. A headline is
  *   not worth an answer.
- * - No such user (8.5.1): answered like a user without a resource, so that a message tells nobody
- *   whether an account exists.
- * - There is no offline store yet: where section 8 says to store, the sender is told.
+ * - No such user (8.5.1): the sender is told. So a message that could be stored tells whether an
+ *   account exists, as it does with ejabberd and Prosody: accepting it in silence would lose it.
+ *   What is never stored is answered alike for both.
+ * - Where section 8 says to store, the archive daemon does (keep.h); while there is none in the
+ *   cluster the sender is told, and again a message tells nobody whether an account exists.
  */
 #include "rules.h"
 
@@ -22,6 +24,7 @@
 #define NNEG ACT_NON_NEGATIVE
 #define AVAI ACT_AVAILABLE
 #define BARE ACT_AS_BARE
+#define STOR ACT_STORE
 #define UNAV ACT_UNAVAILABLE
 #define NREM ACT_NO_REMOTE
 #define LATR ACT_LATER
@@ -35,8 +38,8 @@
 static const unsigned char table[ROW_COUNT][DEST_COUNT] = {
     /*                               no    bare  bare  bare  full  full
      *                               user  avail neg   none  match none  own   server foreign unknown */
-    [ROW_MESSAGE_NORMAL]          = {UNAV, TOPM, UNAV, UNAV, DLVR, UNAV, BARE, UNAV, NREM, LATR},
-    [ROW_MESSAGE_CHAT]            = {UNAV, TOPM, UNAV, UNAV, DLVR, BARE, BARE, UNAV, NREM, LATR},
+    [ROW_MESSAGE_NORMAL]          = {UNAV, TOPM, STOR, STOR, DLVR, UNAV, BARE, UNAV, NREM, LATR},
+    [ROW_MESSAGE_CHAT]            = {UNAV, TOPM, STOR, STOR, DLVR, BARE, BARE, UNAV, NREM, LATR},
     [ROW_MESSAGE_GROUPCHAT]       = {UNAV, UNAV, UNAV, UNAV, DLVR, UNAV, BARE, UNAV, NREM, LATR},
     [ROW_MESSAGE_HEADLINE]        = {____, NNEG, ____, ____, DLVR, ____, BARE, ____, NREM, LATR},
     [ROW_MESSAGE_ERROR]           = {____, ____, ____, ____, DLVR, ____, BARE, ____, ____, ____},

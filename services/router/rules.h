@@ -55,6 +55,7 @@ enum rules_action {
     ACT_NON_NEGATIVE,    /* to all available resources with a priority of 0 or more */
     ACT_AVAILABLE,       /* to all available resources */
     ACT_AS_BARE,         /* look again, as for the account's bare JID */
+    ACT_STORE,           /* kept until a resource is available (XEP-0160) */
     ACT_UNAVAILABLE,     /* answer with <service-unavailable/> */
     ACT_NO_REMOTE,       /* answer with <remote-server-not-found/> */
     ACT_LATER,           /* answer with <resource-constraint/>: to be tried again */
@@ -72,6 +73,7 @@ enum rules_source {
     SOURCE_SERVICE,         /* a service has made it or dealt with it */
     SOURCE_SERVICE_INBOUND, /* a service asks for the service of the recipient */
     SOURCE_SERVICE_VOUCHED, /* a service asks us to answer for the account */
+    SOURCE_STORE,           /* the offline store has it and tries to deliver it */
 };
 
 /* ROW_COUNT when a stanza of that kind cannot have that type. */

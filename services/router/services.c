@@ -24,7 +24,9 @@ struct services {
     struct list_node facts;
     struct map iq[SCOPE_COUNT]; /* namespace to struct owner */
     struct owner *presence;
+    struct owner *keeper;
     bool has_presence;
+    bool is_archived;
 };
 
 static const char *const scope_names[SCOPE_COUNT] = {"server", "account", "own"};
@@ -112,6 +114,21 @@ static int learn_streams(struct services *services, struct owner *owner, const s
     return 0;
 }
 
+static int learn_keep(struct services *services, struct owner *owner, const struct span *words)
+{
+    (void)words;
+    services->keeper = owner;
+    return 0;
+}
+
+static int learn_archive(struct services *services, struct owner *owner, const struct span *words)
+{
+    (void)owner;
+    (void)words;
+    services->is_archived = true;
+    return 0;
+}
+
 static int learn_feature(struct services *services, struct owner *owner, const struct span *words)
 {
     struct fact like = {.owner = owner, .what = SERVICES_FEATURE};
@@ -140,6 +157,7 @@ static const struct {
 } line_kinds[] = {
     {"iq", 3, learn_iq},           {"presence", 1, learn_presence},
     {"feature", 3, learn_feature}, {"identity", 4, learn_identity},
+    {"keep", 1, learn_keep},       {"archive", 1, learn_archive},
     {"streams", 1, learn_streams},
 };
 
@@ -203,6 +221,16 @@ const struct owner *services_iq(const struct services *services, struct span ns,
 const struct owner *services_presence(const struct services *services)
 {
     return services->presence;
+}
+
+const struct owner *services_keeper(const struct services *services)
+{
+    return services->keeper && is_alive(services, services->keeper) ? services->keeper : NULL;
+}
+
+bool services_is_archived(const struct services *services)
+{
+    return services->is_archived && services_keeper(services);
 }
 
 bool services_is_complete(const struct services *services)

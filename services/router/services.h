@@ -1,5 +1,5 @@
 /* What live services have announced (service/service.h): who answers which iq, who owns presence,
- * and what disco#info shows of them.
+ * who keeps messages, and what disco#info shows of them.
  *
  * A kind of daemon that was here once is remembered: while it restarts, its items wait in the bus.
  * One that stays away for SERVICES_PATIENCE_MS answers nothing any more (but presence, which always
@@ -52,6 +52,9 @@ const struct owner *services_iq(const struct services *services, struct span ns,
                                 enum services_scope scope);
 /* The owner of presence, there or not. */
 const struct owner *services_presence(const struct services *services);
+/* Who keeps messages, or NULL; and whether it archives them too. */
+const struct owner *services_keeper(const struct services *services);
+bool services_is_archived(const struct services *services);
 /* Whether the owner of presence and a session daemon have been seen: iqs can be refused with
  * reason. */
 bool services_is_complete(const struct services *services);

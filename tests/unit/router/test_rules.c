@@ -15,15 +15,16 @@ struct expected {
 
 #define IGN ACT_IGNORE
 #define ERR ACT_UNAVAILABLE
+#define STO ACT_STORE
 #define REM ACT_NO_REMOTE
 #define DEL ACT_DELIVER
 
 /* Columns: no user, bare available, bare negative, bare none, full match, full none, own, server,
  * foreign, unknown. */
 static const struct expected expected[] = {
-    {ROW_MESSAGE_NORMAL, {ERR, ACT_TOP, ERR, ERR, DEL, ERR, ACT_AS_BARE, ERR, REM, ACT_LATER}},
+    {ROW_MESSAGE_NORMAL, {ERR, ACT_TOP, STO, STO, DEL, ERR, ACT_AS_BARE, ERR, REM, ACT_LATER}},
     {ROW_MESSAGE_CHAT,
-     {ERR, ACT_TOP, ERR, ERR, DEL, ACT_AS_BARE, ACT_AS_BARE, ERR, REM, ACT_LATER}},
+     {ERR, ACT_TOP, STO, STO, DEL, ACT_AS_BARE, ACT_AS_BARE, ERR, REM, ACT_LATER}},
     {ROW_MESSAGE_GROUPCHAT, {ERR, ERR, ERR, ERR, DEL, ERR, ACT_AS_BARE, ERR, REM, ACT_LATER}},
     {ROW_MESSAGE_HEADLINE,
      {IGN, ACT_NON_NEGATIVE, IGN, IGN, DEL, IGN, ACT_AS_BARE, IGN, REM, ACT_LATER}},
@@ -98,6 +99,7 @@ static void kinds_and_types_find_their_rows(void **state)
         {STANZA_MESSAGE, STANZA_GROUPCHAT, SOURCE_CLIENT, ROW_MESSAGE_GROUPCHAT},
         {STANZA_MESSAGE, STANZA_HEADLINE, SOURCE_CLIENT, ROW_MESSAGE_HEADLINE},
         {STANZA_MESSAGE, STANZA_ERROR, SOURCE_CLIENT, ROW_MESSAGE_ERROR},
+        {STANZA_MESSAGE, STANZA_CHAT, SOURCE_STORE, ROW_MESSAGE_CHAT},
         {STANZA_MESSAGE, STANZA_GET, SOURCE_CLIENT, ROW_COUNT},
         {STANZA_PRESENCE, STANZA_AVAILABLE, SOURCE_CLIENT, ROW_PRESENCE_CLIENT},
         {STANZA_PRESENCE, STANZA_PROBE, SOURCE_CLIENT, ROW_PRESENCE_CLIENT},
@@ -129,7 +131,7 @@ static void kinds_and_types_find_their_rows(void **state)
 static void only_what_decides_is_looked_up(void **state)
 {
     (void)state;
-    /* Whether an account exists changes nothing for messages: nothing is asked, nothing told. */
+    /* Whether an account exists is asked for messages only when one is to be stored (keep.h). */
     assert_false(rules_needs_existence(ROW_MESSAGE_CHAT, false));
     assert_true(rules_needs_sessions(ROW_MESSAGE_CHAT, false));
     assert_true(rules_needs_sessions(ROW_MESSAGE_NORMAL, true));
