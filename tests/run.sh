@@ -11,7 +11,8 @@
 #   scenario   scripted conversations with a cluster of 3 edges, 2 routers, sessions, presence, pubsub, archives
 #   desktop    slixmpp, aioxmpp, libstrophe, go-sendxmpp, profanity, finch, xmpp.js over TCP and TLS,
 #              and one of them with Chromium
-#   clients    Strophe.js, xmpp.js, Chromium and 2,000 held sessions, with such a cluster
+#   clients    Strophe.js, xmpp.js, stanza, Chromium and 2,000 held sessions, with such a cluster; and
+#              xmpp.js while daemons are killed
 #   fuzz       every decoder and parser, a few seconds each
 #   quickstart deploy/run.sh as a person would use it, with a release build
 #
@@ -90,12 +91,14 @@ stage_scenario() {
 }
 
 stage_clients() {
+    # The last one kills daemons, so it comes last and alone.
     # shellcheck disable=SC2016  # the shell inside the cluster expands them
     in_cluster -- bash -c '
-        node --test --test-reporter=spec tests/clients/strophe.test.mjs \
-            tests/clients/xmpp_js.test.mjs tests/clients/strophe_old.test.mjs \
-            tests/clients/browser.test.mjs tests/clients/killed.test.mjs &&
-        python3 tests/clients/hold.py --sessions 2000'
+        run() { node --test --test-reporter=spec "$@"; }
+        cd tests/clients &&
+            run strophe.test.mjs xmpp_js.test.mjs stanza.test.mjs strophe_old.test.mjs browser.test.mjs &&
+            python3 hold.py --sessions 2000 &&
+            run killed.test.mjs'
 }
 
 stage_desktop() {

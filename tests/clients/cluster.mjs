@@ -24,6 +24,9 @@ export const secure = list('CLUSTER_WSS');
 export const starttls = list('CLUSTER_TCP');
 export const direct = list('CLUSTER_TLS');
 
+/** Milliseconds for anything that is due: the machine may be busy. */
+export const patience = 30000;
+
 if (plain.length === 0) {
   throw new Error('CLUSTER_WS is not set: start these tests with tests/run.sh clients');
 }
@@ -50,7 +53,7 @@ export async function makeToken(claims) {
 }
 
 /** Waits until `look()` gives something true and returns it. */
-export async function until(what, look, ms = 15000) {
+export async function until(what, look, ms = patience) {
   const end = Date.now() + ms;
   for (;;) {
     const found = await look();

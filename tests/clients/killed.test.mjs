@@ -4,7 +4,7 @@ import { after, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import './globals.mjs';
 import { client, xml } from '@xmpp/client';
-import { domain, edge, makeAccount, order, plain, until } from './cluster.mjs';
+import { domain, edge, makeAccount, order, patience, plain, until } from './cluster.mjs';
 
 const open = [];
 const killed = new Set();
@@ -29,7 +29,7 @@ async function restart(name) {
 }
 
 async function logIn(account, n) {
-  const xmpp = client({ service: edge(plain, n), domain, username: account.name, password: account.password });
+  const xmpp = client({ service: edge(plain, n), domain, username: account.name, password: account.password, timeout: patience });
   const one = { xmpp, seen: [], online: 0 };
   xmpp.on('stanza', (stanza) => one.seen.push(stanza.toString()));
   xmpp.on('error', () => {}); // its socket breaks: that is the test

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import './globals.mjs';
 import { $iq, $msg, $pres, Strophe } from 'strophe.js';
-import { domain, edge, makeAccount, makeToken, plain, secure, until } from './cluster.mjs';
+import { domain, edge, makeAccount, makeToken, patience, plain, secure, until } from './cluster.mjs';
 
 Strophe.setLogLevel(Strophe.LogLevel.FATAL);
 
@@ -29,7 +29,7 @@ function logIn(account, address, mechanism, password = account.password) {
 }
 
 const ask = (client, iq) => new Promise((resolve, reject) => {
-  client.connection.sendIQ(iq, resolve, (error) => reject(new Error(error ? Strophe.serialize(error) : 'no answer')), 15000);
+  client.connection.sendIQ(iq, resolve, (error) => reject(new Error(error ? Strophe.serialize(error) : 'no answer')), patience);
 });
 
 const has = (client, name, predicate) => until(`a ${name} ${predicate}`, () =>

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import './globals.mjs';
 import { client, xml } from '@xmpp/client';
-import { domain, edge, makeAccount, plain, until } from './cluster.mjs';
+import { domain, edge, makeAccount, patience, plain, until } from './cluster.mjs';
 import { startBrowser } from './page.mjs';
 
 const library = createRequire(import.meta.url).resolve('strophe/strophe.js');
@@ -45,7 +45,7 @@ test('Strophe 1.1 with the older framing chats with xmpp.js', async () => {
   const jid = await page.evaluate(() => window.connection.jid);
   assert.ok(jid.startsWith(`${old.jid}/`));
 
-  const xmpp = client({ service: edge(plain, 1), domain, username: young.name, password: young.password });
+  const xmpp = client({ service: edge(plain, 1), domain, username: young.name, password: young.password, timeout: patience });
   try {
     const bodies = [];
     xmpp.on('stanza', (stanza) => stanza.is('message') && bodies.push(stanza.getChildText('body')));

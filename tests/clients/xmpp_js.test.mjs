@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import './globals.mjs';
 import { client, xml } from '@xmpp/client';
-import { domain, edge, makeAccount, plain, secure, until } from './cluster.mjs';
+import { domain, edge, makeAccount, patience, plain, secure, until } from './cluster.mjs';
 
 const open = [];
 after(() => Promise.all(open.map((xmpp) => xmpp.stop().catch(() => {}))));
 
 async function logIn(account, service, password = account.password) {
-  const xmpp = client({ service, domain, username: account.name, password });
+  const xmpp = client({ service, domain, username: account.name, password, timeout: patience });
   const seen = [];
   xmpp.on('stanza', (stanza) => seen.push(stanza));
   xmpp.on('error', () => {}); // a failed start() also says so
@@ -53,7 +53,7 @@ test('xmpp.js is refused with a wrong password', async () => {
 
 test('xmpp.js: requests to the server are answered', async () => {
   const a = await logIn(await makeAccount('xmppjs'), edge(plain, 2));
-  const ask = (ns, to) => a.xmpp.iqCaller.get(xml(ns === 'urn:xmpp:ping' ? 'ping' : 'query', ns), to, 15000);
+  const ask = (ns, to) => a.xmpp.iqCaller.get(xml(ns === 'urn:xmpp:ping' ? 'ping' : 'query', ns), to, patience);
   await ask('urn:xmpp:ping', domain);
   const version = await ask('jabber:iq:version', domain);
   assert.ok(version.getChildText('name'));
@@ -68,7 +68,7 @@ test('xmpp.js: a session that ends is seen to go by its contacts', async () => {
   const a = await logIn(romeo, edge(plain, 0));
   const b = await logIn(juliet, edge(plain, 1));
   for (const one of [a, b]) {
-    await one.xmpp.iqCaller.get(xml('query', 'jabber:iq:roster'), undefined, 15000);
+    await one.xmpp.iqCaller.get(xml('query', 'jabber:iq:roster'), undefined, patience);
     await one.xmpp.send(xml('presence'));
   }
   await a.xmpp.send(xml('presence', { to: juliet.jid, type: 'subscribe' }));

@@ -29,7 +29,7 @@ from cluster.xmppws import Client, XmppError, child_text, local, message  # noqa
 DOMAIN = os.environ.get("CLUSTER_DOMAIN", "localhost")
 CERTIFICATE = os.environ.get("NODE_EXTRA_CA_CERTS", "")
 STRANGERS = "/etc/ssl/certs/ca-certificates.crt"  # Debian's ca-certificates
-PATIENCE = 20  # seconds for anything that is due
+PATIENCE = 30  # seconds for anything that is due
 WAYS = {"starttls": "CLUSTER_TCP", "tls": "CLUSTER_TLS"}
 
 

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import '../globals.mjs';
 import { client, xml } from '@xmpp/client';
 import { $msg, $pres, Strophe } from 'strophe.js';
-import { direct, domain, edge, makeAccount, plain, starttls, until } from '../cluster.mjs';
+import { direct, domain, edge, makeAccount, patience, plain, starttls, until } from '../cluster.mjs';
 
 Strophe.setLogLevel(Strophe.LogLevel.FATAL);
 
@@ -15,7 +15,7 @@ const open = [];
 after(() => Promise.all(open.map((end) => end().catch(() => {}))));
 
 async function desktop(account, service, password = account.password) {
-  const xmpp = client({ service, domain, username: account.name, password });
+  const xmpp = client({ service, domain, username: account.name, password, timeout: patience });
   const seen = [];
   xmpp.on('stanza', (stanza) => seen.push(stanza.toString()));
   xmpp.on('error', () => {}); // a failed start() also says so
@@ -51,7 +51,7 @@ async function failsToLogIn(options) {
     xmpp.start().then(() => console.log('logged in'), (error) => console.log(error.condition))
       .finally(() => process.exit());`;
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program],
-    { cwd: fileURLToPath(new URL('..', import.meta.url)), timeout: 20000 });
+    { cwd: fileURLToPath(new URL('..', import.meta.url)), timeout: 2 * patience });
   return stdout;
 }
 
@@ -91,7 +91,7 @@ for (const [scheme, addresses] of [['xmpp', starttls], ['xmpps', direct]]) {
 
   test(`xmpp.js over ${scheme}:// is refused with a wrong password`, async () => {
     const { name } = await makeAccount('xmppjs');
-    assert.match(await failsToLogIn({ service: service(1), domain, username: name, password: 'not it' }),
+    assert.match(await failsToLogIn({ service: service(1), domain, username: name, password: 'not it', timeout: patience }),
       /not-authorized/);
   });
 }
