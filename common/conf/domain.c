@@ -176,18 +176,24 @@ static int compare_wanted(const void *key, const void *entry)
     return order != 0 ? order : (wanted->domain.len > len) - (wanted->domain.len < len);
 }
 
-static const struct conf_value *value_of(const struct conf *conf, enum conf_id id,
-                                         struct span domain)
+static const struct conf_setting *setting_of(const struct conf *conf, enum conf_id id,
+                                             struct span domain)
 {
     struct wanted wanted = {id, domain};
-    const struct conf_setting *setting;
 
     ASSERT(conf_options[id].is_per_domain);
     if (conf->setting_count == 0) {
-        return &conf->values[id];
+        return NULL;
     }
-    setting =
-        bsearch(&wanted, conf->settings, conf->setting_count, sizeof(*setting), compare_wanted);
+    return bsearch(&wanted, conf->settings, conf->setting_count, sizeof(*conf->settings),
+                   compare_wanted);
+}
+
+static const struct conf_value *value_of(const struct conf *conf, enum conf_id id,
+                                         struct span domain)
+{
+    const struct conf_setting *setting = setting_of(conf, id, domain);
+
     return setting != NULL ? &setting->value : &conf->values[id];
 }
 
@@ -228,5 +234,5 @@ size_t conf_list_of(const struct conf *conf, enum conf_id id, struct span domain
 
 bool conf_is_set_of(const struct conf *conf, enum conf_id id, struct span domain)
 {
-    return value_of(conf, id, domain)->is_set;
+    return setting_of(conf, id, domain) != NULL;
 }

@@ -122,6 +122,31 @@ static int make_pair(const struct devcert_options *options, char *error, size_t 
     return result;
 }
 
+static bool holds_for(X509 *cert, struct span name)
+{
+    struct buf text = {0};
+    buf_append_span(&text, name);
+    bool holds = is_address(buf_cstr(&text))
+                     ? X509_check_ip_asc(cert, buf_cstr(&text), 0) == 1
+                     : X509_check_host(cert, buf_cstr(&text), 0, 0, NULL) == 1;
+    buf_deinit(&text);
+    return holds;
+}
+
+/* Both files can be read, and the certificate is for every name. */
+static bool is_there(const struct devcert_options *options)
+{
+    FILE *file = fopen(options->cert_path, "re");
+    X509 *cert = file ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
+    bool fits = cert != NULL && access(options->key_path, R_OK) == 0;
+    for (size_t i = 0; fits && i < options->name_count; i++)
+        fits = holds_for(cert, options->names[i]);
+    X509_free(cert);
+    if (file)
+        (void)fclose(file);
+    return fits;
+}
+
 /* Several edges start at once in one run_dir: the first makes the pair, the others wait for it. A
  * lock that cannot be had is not a reason to fail: the lock goes with the descriptor, -1 or not. */
 static int take_lock(const char *path)
@@ -139,8 +164,7 @@ static int take_lock(const char *path)
 int devcert_ensure(const struct devcert_options *options, char *error, size_t error_size)
 {
     int lock = take_lock(options->key_path);
-    bool is_there = access(options->cert_path, R_OK) == 0 && access(options->key_path, R_OK) == 0;
-    int result = is_there ? 0 : make_pair(options, error, error_size);
+    int result = is_there(options) ? 0 : make_pair(options, error, error_size);
     if (lock >= 0) {
         (void)close(lock);
     }

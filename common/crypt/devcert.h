@@ -13,8 +13,8 @@ struct devcert_options {
     size_t name_count;
 };
 
-/* Does nothing when both files are there; else makes both anew (EC P-256, ten years), whole or not
- * at all. 0, or -1 with one line in `error`. Blocks for a millisecond or so: for start-up. */
+/* Does nothing when both files are there and the certificate holds for all names; else makes both
+ * anew (EC P-256, ten years), whole or not at all. 0, or -1 with one line in `error`. Blocks for a millisecond or so: for start-up. */
 int devcert_ensure(const struct devcert_options *options, char *error, size_t error_size);
 
 #endif

@@ -85,7 +85,20 @@ void tls_free(struct tls *tls)
     SSL_free(tls->ssl);
     tls_load_unref(tls->load);
     mem_free(tls->failure);
+    mem_free(tls->preferred);
     mem_free(tls);
+}
+
+void tls_prefer(struct tls *tls, struct span domain)
+{
+    mem_free(tls->preferred);
+    tls->preferred = mem_strdup_span(domain);
+}
+
+const char *tls_preferred(const SSL *ssl)
+{
+    const struct tls *tls = SSL_get_app_data(ssl);
+    return tls != NULL ? tls->preferred : NULL;
 }
 
 /* ---- data ---- */

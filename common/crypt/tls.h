@@ -1,8 +1,9 @@
 /* TLS for stream sockets (STARTTLS and direct), as an engine without a socket: bytes in, bytes out.
  *
  * One tls_context holds what the connections of a daemon share: the certificates of its domains
- * (chosen by SNI), protocol versions, ciphers and ALPN names. It can be loaded anew without
- * touching connections that are open. A connection's engine keeps no buffers between calls: what
+ * (chosen by SNI), protocol versions, ciphers, ALPN names, and the keys of session tickets, which
+ * are this process's own and change every few hours. It can be loaded anew without touching
+ * connections that are open. What is done to sockets by another library (wss) gets all this too. A connection's engine keeps no buffers between calls: what
  * comes from the wire is handed in, what must go out is appended to a buffer of the caller's, so
  * that an idle connection costs what OpenSSL's own state costs and nothing else.
  *
@@ -34,8 +35,10 @@ struct tls_identity {
     const char *ocsp; /* a DER OCSP response to staple, or NULL */
 };
 
+/* A client is served by the identity of the domain it names, else by the first whose certificate holds
+ * for that name, else by the first of all. */
 struct tls_options {
-    const struct tls_identity *identities; /* the first serves clients that name no known domain */
+    const struct tls_identity *identities;
     size_t identity_count;
     const char *client_ca; /* PEM: who vouches for clients; NULL: none is asked for a certificate */
     const char *client_crl; /* PEM: what those revoked, one list of each that signs; or NULL */
@@ -52,6 +55,11 @@ int tls_context_reload(struct tls_context *context, const struct tls_options *op
 /* Connections made from it live on. NULL is allowed. */
 void tls_context_free(struct tls_context *context);
 
+/* Makes the SSL_CTX of a listener that is not ours do as the context's own: its connections get
+ * certificates, ALPN and tickets from here, after reloads too. Before its first connection; the
+ * context must outlive them. */
+void tls_context_lend(struct tls_context *context, void *ssl_ctx);
+
 enum tls_state {
     TLS_HANDSHAKING,
     TLS_OPEN,
@@ -62,6 +70,9 @@ enum tls_state {
 /* The server's side of one connection. Returns owned. */
 struct tls *tls_new(struct tls_context *context);
 void tls_free(struct tls *tls);
+/* Whom a client means that names no domain by SNI: what it has said already in its stream's `to`.
+ * Before the first tls_receive. */
+void tls_prefer(struct tls *tls, struct span domain);
 
 /* Takes all of `wire`; appends what was decrypted to `plain` and what must be sent to `out`. */
 enum tls_state tls_receive(struct tls *tls, struct span wire, struct buf *plain, struct buf *out);

@@ -1,240 +1,38 @@
-/* TLS contexts: the files of each domain, chosen by SNI, shared by the connections of a daemon. */
+/* TLS contexts: the files that are in use, and their keys of tickets. */
 #include "crypt/tls_internal.h"
 
 #include "base/mem.h"
 
-#include <errno.h>
-#include <openssl/err.h>
 #include <stdio.h>
-#include <strings.h>
-
-#define TLS_OCSP_MAX 65536 /* bytes of a stapled response */
-
-/* Forward secrecy and AEAD only (RFC 9325 section 4.2); TLS 1.3 suites are OpenSSL's own. */
-#define TLS_CIPHERS                                                                                \
-    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"                                   \
-    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"                                   \
-    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
-#define TLS_GROUPS "X25519:P-256:P-384"
-
-void tls_error_line(char *out, size_t size)
-{
-    unsigned long code = ERR_get_error();
-    const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
-
-    (void)snprintf(out, size, "%s", reason != NULL ? reason : "unknown reason");
-    ERR_clear_error();
-}
-
-static void tls_domain_deinit(struct tls_domain *domain)
-{
-    mem_free(domain->name);
-    SSL_CTX_free(domain->ssl);
-    buf_deinit(&domain->ocsp);
-}
-
-void tls_load_unref(struct tls_load *load)
-{
-    if (load == NULL || --load->refs > 0) {
-        return;
-    }
-    for (size_t i = 0; i < load->domain_count; i++) {
-        tls_domain_deinit(&load->domains[i]);
-    }
-    mem_free(load->domains);
-    mem_free(load->alpn);
-    mem_free(load);
-}
-
-/* "*.example.org" covers exactly one more label (RFC 6125 section 6.4.3). */
-static bool tls_name_matches(const char *pattern, const char *name)
-{
-    if (strncmp(pattern, "*.", 2) == 0) {
-        const char *dot = strchr(name, '.');
-        return dot != NULL && dot != name && strcasecmp(dot + 1, pattern + 2) == 0;
-    }
-    return strcasecmp(pattern, name) == 0;
-}
-
-/* An unknown name gets the first certificate: clients then say what is wrong better than an alert.
- */
-static int tls_on_server_name(SSL *ssl, int *alert, void *arg)
-{
-    struct tls_load *load = arg;
-    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-
-    (void)alert;
-    for (size_t i = 0; name != NULL && i < load->domain_count; i++) {
-        if (tls_name_matches(load->domains[i].name, name)) {
-            SSL_set_SSL_CTX(ssl, load->domains[i].ssl);
-            return SSL_TLSEXT_ERR_OK;
-        }
-    }
-    return name == NULL ? SSL_TLSEXT_ERR_NOACK : SSL_TLSEXT_ERR_OK;
-}
-
-/* RFC 7301 section 3.2: offered protocols that do not include ours are a fatal error. */
-static int tls_on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
-                       const unsigned char *in, unsigned in_len, void *arg)
-{
-    const struct tls_load *load = arg;
-    unsigned char *chosen = NULL;
-    int outcome;
-
-    (void)ssl;
-    if (load->alpn == NULL) {
-        return SSL_TLSEXT_ERR_NOACK;
-    }
-    outcome = SSL_select_next_proto(&chosen, out_len, (const unsigned char *)load->alpn,
-                                    (unsigned)strlen(load->alpn), in, in_len);
-    *out = chosen;
-    return outcome == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
-}
-
-static int tls_on_status(SSL *ssl, void *arg)
-{
-    const struct tls_domain *domain = arg;
-    unsigned char *copy;
-
-    if (domain->ocsp.len == 0) {
-        return SSL_TLSEXT_ERR_NOACK;
-    }
-    copy = OPENSSL_memdup(domain->ocsp.data, domain->ocsp.len);
-    if (copy == NULL || SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)domain->ocsp.len) != 1) {
-        OPENSSL_free(copy);
-        return SSL_TLSEXT_ERR_ALERT_FATAL;
-    }
-    return SSL_TLSEXT_ERR_OK;
-}
-
-static int tls_read_ocsp(const char *path, struct buf *out, char *error, size_t error_size)
-{
-    FILE *file = fopen(path, "rb");
-    size_t got;
-
-    if (file == NULL) {
-        (void)snprintf(error, error_size, "%s: %s", path, strerror(errno));
-        return -1;
-    }
-    got = fread(buf_reserve(out, TLS_OCSP_MAX), 1, TLS_OCSP_MAX, file);
-    out->len += got;
-    (void)fclose(file);
-    return 0;
-}
-
-/* What every domain's SSL_CTX has in common. */
-static void tls_configure(SSL_CTX *ssl, struct tls_load *load, struct tls_domain *domain)
-{
-    (void)SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION);
-    (void)SSL_CTX_set_cipher_list(ssl, TLS_CIPHERS);
-    (void)SSL_CTX_set1_groups_list(ssl, TLS_GROUPS);
-    SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-                                 SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-    (void)SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
-    /* Tickets only: a cache of sessions would grow with every client that ever came. */
-    (void)SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
-    (void)SSL_CTX_set_num_tickets(ssl, 1);
-    (void)SSL_CTX_set_session_id_context(ssl, (const unsigned char *)"jackdaw", 7);
-    (void)SSL_CTX_set_tlsext_servername_callback(ssl, tls_on_server_name);
-    (void)SSL_CTX_set_tlsext_servername_arg(ssl, load);
-    (void)SSL_CTX_set_tlsext_status_cb(ssl, tls_on_status);
-    (void)SSL_CTX_set_tlsext_status_arg(ssl, domain);
-    SSL_CTX_set_alpn_select_cb(ssl, tls_on_alpn, load);
-}
-
-static int tls_use_files(SSL_CTX *ssl, const struct tls_identity *identity, char *error,
-                         size_t error_size)
-{
-    char reason[160];
-    const char *bad = NULL;
-
-    ERR_clear_error();
-    if (SSL_CTX_use_certificate_chain_file(ssl, identity->chain) != 1) {
-        bad = identity->chain;
-    } else if (SSL_CTX_use_PrivateKey_file(ssl, identity->key, SSL_FILETYPE_PEM) != 1 ||
-               SSL_CTX_check_private_key(ssl) != 1) {
-        bad = identity->key;
-    }
-    if (bad != NULL) {
-        tls_error_line(reason, sizeof(reason));
-        (void)snprintf(error, error_size, "%s: %s", bad, reason);
-        return -1;
-    }
-    return 0;
-}
-
-static int tls_domain_load(struct tls_load *load, struct tls_domain *domain,
-                           const struct tls_identity *identity, char *error, size_t error_size)
-{
-    domain->name = mem_strdup(identity->domain);
-    domain->ssl = SSL_CTX_new(TLS_server_method());
-    if (domain->ssl == NULL) {
-        (void)snprintf(error, error_size, "OpenSSL cannot make a context");
-        return -1;
-    }
-    tls_configure(domain->ssl, load, domain);
-    if (tls_use_files(domain->ssl, identity, error, error_size) != 0) {
-        return -1;
-    }
-    return identity->ocsp != NULL ? tls_read_ocsp(identity->ocsp, &domain->ocsp, error, error_size)
-                                  : 0;
-}
-
-static struct tls_load *tls_load_new(const struct tls_options *options, char *error,
-                                     size_t error_size)
-{
-    struct tls_load *load = mem_calloc(1, sizeof(*load));
-
-    load->refs = 1;
-    if (options->alpn != NULL) {
-        size_t len = strlen(options->alpn);
-        load->alpn = mem_alloc(len + 2);
-        load->alpn[0] = (char)len;
-        memcpy(load->alpn + 1, options->alpn, len + 1);
-    }
-    load->domains = mem_calloc(options->identity_count, sizeof(*load->domains));
-    for (size_t i = 0; i < options->identity_count; i++) {
-        load->domain_count++;
-        if (tls_domain_load(load, &load->domains[i], &options->identities[i], error, error_size) !=
-                0 ||
-            tls_client_configure(load->domains[i].ssl, options, error, error_size) != 0) {
-            tls_load_unref(load);
-            return NULL;
-        }
-    }
-    return load;
-}
 
 struct tls_context *tls_context_new(const struct tls_options *options, char *error,
                                     size_t error_size)
 {
-    struct tls_context *context;
-    struct tls_load *load;
+    struct tls_context *context = mem_calloc(1, sizeof(*context));
 
-    if (options->identity_count == 0) {
-        (void)snprintf(error, error_size, "no certificate is configured");
+    context->tickets = tls_tickets_new();
+    if (tls_context_reload(context, options, error, error_size) != 0) {
+        tls_context_free(context);
         return NULL;
     }
-    load = tls_load_new(options, error, error_size);
-    if (load == NULL) {
-        return NULL;
-    }
-    context = mem_calloc(1, sizeof(*context));
-    context->load = load;
     return context;
 }
 
 int tls_context_reload(struct tls_context *context, const struct tls_options *options, char *error,
                        size_t error_size)
 {
-    struct tls_context *fresh = tls_context_new(options, error, error_size);
+    struct tls_load *fresh;
 
+    if (options->identity_count == 0) {
+        (void)snprintf(error, error_size, "no certificate is configured");
+        return -1;
+    }
+    fresh = tls_load_new(options, context->tickets, error, error_size);
     if (fresh == NULL) {
         return -1;
     }
     tls_load_unref(context->load);
-    context->load = fresh->load;
-    mem_free(fresh);
+    context->load = fresh;
     return 0;
 }
 
@@ -242,6 +40,52 @@ void tls_context_free(struct tls_context *context)
 {
     if (context != NULL) {
         tls_load_unref(context->load);
+        tls_tickets_unref(context->tickets);
         mem_free(context);
     }
+}
+
+/* ---- listeners that are not ours ---- */
+static void tls_lent_free(void *parent, void *load, CRYPTO_EX_DATA *data, int index, long number,
+                          void *pointer)
+{
+    (void)parent;
+    (void)data;
+    (void)index;
+    (void)number;
+    (void)pointer;
+    tls_load_unref(load);
+}
+
+/* Where a connection that is not ours keeps its load. */
+static int tls_lent_index(void)
+{
+    static int index = -1;
+
+    if (index < 0) {
+        index = SSL_get_ex_new_index(0, NULL, NULL, NULL, tls_lent_free);
+    }
+    return index;
+}
+
+/* Called once for each connection: from here on it has a domain's SSL_CTX and what that calls. */
+static int tls_on_lent_server_name(SSL *ssl, int *alert, void *arg)
+{
+    struct tls_load *load = ((struct tls_context *)arg)->load;
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+
+    (void)alert;
+    if (SSL_set_ex_data(ssl, tls_lent_index(), load) != 1) {
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    }
+    load->refs++;
+    SSL_set_SSL_CTX(ssl, tls_load_choose(load, name));
+    return name != NULL ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+}
+
+void tls_context_lend(struct tls_context *context, void *ssl_ctx)
+{
+    tls_configure(ssl_ctx, context->tickets);
+    (void)SSL_CTX_set_tlsext_servername_callback((SSL_CTX *)ssl_ctx, tls_on_lent_server_name);
+    (void)SSL_CTX_set_tlsext_servername_arg((SSL_CTX *)ssl_ctx, context);
 }

@@ -30,6 +30,9 @@ int jid_normalise(struct span text, struct arena *arena, struct span *jid_out);
 /* One part alone. */
 int jid_normalise_node(struct span text, struct arena *arena, struct span *node_out);
 int jid_normalise_domain(struct span text, struct arena *arena, struct span *domain_out);
+/* A normalised domain as DNS, TLS and certificates spell it: ASCII (IDNA2008), an IPv6 address without
+ * its brackets. 0, or -1 when it cannot be spelled so. */
+int jid_domain_to_ascii(struct span domain, struct arena *arena, struct span *ascii_out);
 int jid_normalise_resource(struct span text, struct arena *arena, struct span *resource_out);
 /* A password (SASLprep, RFC 4013). Wipe what you no longer need. */
 int jid_prepare_password(struct span text, struct arena *arena, struct span *password_out);

@@ -1,9 +1,7 @@
-/* The streams and the lease of a daemon, and the certificate it shows. */
+/* The streams and the lease of a daemon. */
 #include "stream/holder.h"
 
 #include "base/log.h"
-#include "base/mem.h"
-#include "crypt/devcert.h"
 #include "redis/redis.h"
 #include "registry/lease.h"
 
@@ -76,59 +74,4 @@ void holder_close(struct holder *holder)
     stream_host_free(holder->streams);
     registry_lease_free(holder->lease);
     redis_free(holder->redis);
-}
-
-/* ---- certificates ---- */
-
-static char *in_run_dir(const struct conf *conf, const char *file)
-{
-    struct buf path = {0};
-    buf_printf(&path, "%s/%s", conf_str(conf, CONF_cluster_run_dir), file);
-    char *owned = mem_strdup_span(buf_span(&path));
-    buf_deinit(&path);
-    return owned;
-}
-
-static int make_certificate(const struct daemon *d, struct holder_certificate *certificate)
-{
-    static const char *const own_names[] = {"localhost", "127.0.0.1", "::1"};
-    const size_t own_count = sizeof(own_names) / sizeof(own_names[0]);
-    const struct span *domains;
-    size_t count = conf_list(d->conf, CONF_cluster_domains, &domains);
-    struct span *names = mem_calloc(count + own_count, sizeof(*names));
-    char error[256];
-    memcpy(names, domains, count * sizeof(*names));
-    for (size_t i = 0; i < own_count; i++)
-        names[count + i] = span_cstr(own_names[i]);
-    certificate->chain = in_run_dir(d->conf, "development-cert.pem");
-    certificate->key = in_run_dir(d->conf, "development-key.pem");
-    struct devcert_options options = {.cert_path = certificate->chain,
-                                      .key_path = certificate->key,
-                                      .names = names,
-                                      .name_count = count + own_count};
-    int result = devcert_ensure(&options, error, sizeof(error));
-    mem_free(names);
-    if (result < 0)
-        LOG_ERROR("development-certificate", "error=\"%s\" hint=\"see cluster.run_dir\"", error);
-    else
-        LOG_INFO("development-certificate", "cert=%s", certificate->chain);
-    return result;
-}
-
-int holder_certificate_choose(const struct daemon *d, const char *chain, const char *key,
-                              struct holder_certificate *certificate_out)
-{
-    *certificate_out = (struct holder_certificate){0};
-    if (!chain[0])
-        return make_certificate(d, certificate_out);
-    certificate_out->chain = mem_strdup(chain);
-    certificate_out->key = mem_strdup(key[0] ? key : chain);
-    return 0;
-}
-
-void holder_certificate_deinit(struct holder_certificate *certificate)
-{
-    mem_free(certificate->chain);
-    mem_free(certificate->key);
-    *certificate = (struct holder_certificate){0};
 }

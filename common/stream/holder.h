@@ -30,15 +30,4 @@ void holder_reload(struct holder *holder);
 /* Frees. Every connection must be closed before. */
 void holder_close(struct holder *holder);
 
-/* The certificate of the daemon: what is configured, else a development one that is made in
- * cluster.run_dir for the domains and this machine's own names. */
-struct holder_certificate {
-    char *chain; /* PEM file; owned */
-    char *key;
-};
-/* `chain` and `key` are the configured paths, may be empty. 0, or -1 after it logged why. */
-int holder_certificate_choose(const struct daemon *d, const char *chain, const char *key,
-                              struct holder_certificate *certificate_out);
-void holder_certificate_deinit(struct holder_certificate *certificate);
-
 #endif

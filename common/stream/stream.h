@@ -35,9 +35,10 @@ struct stream_transport {
     void (*finish)(void *conn, const struct span *last, size_t count);
     /* Stops or resumes reading, as far as the transport can. May be NULL. */
     void (*set_reading)(void *conn, bool on);
-    /* STARTTLS (RFC 6120 section 5): sends `proceed`, then TLS begins; 0, or -1 when it cannot.
-     * NULL: this transport has no STARTTLS. */
-    int (*start_tls)(void *conn, struct span proceed);
+    /* STARTTLS (RFC 6120 section 5): sends `proceed`, then TLS begins, for `domain` (in ASCII) unless
+     * the client names another by SNI; 0, or -1 when it cannot. NULL: this transport has no STARTTLS.
+     */
+    int (*start_tls)(void *conn, struct span proceed, struct span domain);
     /* Channel binding data (RFC 5056) of `type` (offer.c names them): at most `size` bytes into
      * `out`; the length, or 0 when there is none now. NULL: there never is. */
     size_t (*channel_binding)(void *conn, const char *type, unsigned char *out, size_t size);

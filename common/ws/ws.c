@@ -82,13 +82,9 @@ static struct lws_vhost *make_vhost(struct ws_server *server, size_t index)
         .keepalive_timeout = 10,
         .user = server,
     };
-    if (listener->cert) {
-        server->certs[index] = mem_strdup(listener->cert);
-        server->keys[index] = mem_strdup(listener->key ? listener->key : listener->cert);
-        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
-        info.ssl_cert_filepath = server->certs[index];
-        info.ssl_private_key_filepath = server->keys[index];
-    }
+    if (listener->is_tls)
+        info.options |=
+            LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
     return lws_create_vhost(server->context, &info);
 }
 
@@ -99,10 +95,9 @@ static int open_listeners(struct ws_server *server, char *error, size_t error_si
         server->vhosts[i] = make_vhost(server, i);
         if (server->vhosts[i])
             continue;
-        (void)snprintf(error, error_size, "cannot listen on %s port %u%s%s",
+        (void)snprintf(error, error_size, "cannot listen on %s port %u",
                        listener->address && listener->address[0] ? listener->address : "*",
-                       listener->port, listener->cert ? " with certificate " : "",
-                       listener->cert ? listener->cert : "");
+                       listener->port);
         return -1;
     }
     return 0;
@@ -167,8 +162,6 @@ void ws_free(struct ws_server *server)
     for (size_t i = 0; i < WS_MAX_LISTENERS; i++) {
         mem_free(server->names[i]);
         mem_free(server->ifaces[i]);
-        mem_free(server->certs[i]);
-        mem_free(server->keys[i]);
     }
     mem_free(server);
 }
@@ -178,26 +171,11 @@ void ws_stop_accepting(struct ws_server *server)
     server->is_refusing = true;
 }
 
-int ws_reload_certificate(struct ws_server *server, size_t index)
-{
-    if (index >= WS_MAX_LISTENERS || !server->certs[index])
-        return -1;
-    return lws_tls_cert_updated(server->context, server->certs[index], server->keys[index], NULL, 0,
-                                NULL, 0)
-               ? -1
-               : 0;
-}
-
 uint16_t ws_port(const struct ws_server *server, size_t index)
 {
     if (index >= WS_MAX_LISTENERS || !server->vhosts[index])
         return 0;
     return (uint16_t)lws_get_vhost_listen_port(server->vhosts[index]);
-}
-
-bool ws_is_tls(const struct ws_server *server, size_t index)
-{
-    return index < WS_MAX_LISTENERS && server->certs[index];
 }
 
 uint32_t ws_connection_count(const struct ws_server *server)

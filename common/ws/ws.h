@@ -37,8 +37,7 @@ struct ws_conn;
 struct ws_listener {
     const char *address; /* NULL or "": every address */
     uint16_t port;       /* 0: one the system picks, see ws_port */
-    const char *cert;    /* PEM files; NULL: plain */
-    const char *key;
+    bool is_tls;
 };
 
 /* A request; all spans live for the callback. */
@@ -73,6 +72,9 @@ struct ws_handlers {
     void (*too_big)(void *user);
     /* The connection is gone. Called once for each that `open` took; `conn` is invalid after it. */
     void (*closed)(void *user);
+    /* A TLS listener is being opened: gives its SSL_CTX (OpenSSL's, which ws does not know) its
+     * certificates and whatever else. Needed where there is such a listener. */
+    void (*secure)(void *ctx, void *ssl_ctx);
 };
 
 struct ws_options {
@@ -99,12 +101,8 @@ struct ws_server *ws_new(const struct ws_options *options, char *error, size_t e
 void ws_free(struct ws_server *server);
 /* Stops accepting; what is open stays. */
 void ws_stop_accepting(struct ws_server *server);
-/* Reads the certificate files of TLS listener `index` again for new connections. 0, or -1 when they
- * cannot be used (the old ones stay). */
-int ws_reload_certificate(struct ws_server *server, size_t index);
 /* The port listener `index` got. */
 uint16_t ws_port(const struct ws_server *server, size_t index);
-bool ws_is_tls(const struct ws_server *server, size_t index);
 /* Open WebSocket connections. */
 uint32_t ws_connection_count(const struct ws_server *server);
 

@@ -131,10 +131,19 @@ static reason_fn *const reasons[] = {
     [LWS_CALLBACK_RAW_RX] = refuse,
 };
 
+/* A listener's SSL_CTX, as `user`: the only reason that has something there. */
+static int secure(struct lws *wsi, void *ssl_ctx)
+{
+    const struct ws_options *options = &ws_server_of(wsi)->options;
+    options->handlers.secure(options->ctx, ssl_ctx);
+    return 0;
+}
+
 int ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
 {
-    (void)user;
     size_t index = (size_t)reason;
+    if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS)
+        return secure(wsi, user);
     if (index >= sizeof(reasons) / sizeof(reasons[0]) || !reasons[index])
         return 0;
     return reasons[index](wsi, in, len);

@@ -49,8 +49,6 @@ struct ws_server {
     /* libwebsockets keeps the pointers it is given for a listener: what they point at is here. */
     char *names[WS_MAX_LISTENERS];
     char *ifaces[WS_MAX_LISTENERS]; /* NULL: every address */
-    char *certs[WS_MAX_LISTENERS];
-    char *keys[WS_MAX_LISTENERS];
     struct lws_protocols protocols[3];
     struct list_node dirty;
     struct list_node quiet;

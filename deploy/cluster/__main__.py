@@ -49,8 +49,9 @@ def _arguments():
     for kind in KINDS:
         plural = kind if kind in ("presence", "pubsub", "c2s") else kind + "s"
         parser.add_argument("--" + plural, dest=kind, type=int, default=1, metavar="N")
-    parser.add_argument("--set", action="append", default=[], metavar="SECTION.NAME=VALUE",
-                        help="an option of jackdaw.conf; may be given more than once")
+    parser.add_argument("--set", action="append", default=[], 
+                        metavar="SECTION.NAME[@DOMAIN]=VALUE", help="an option of jackdaw.conf, of one "
+                        "domain if it says so; may be given more than once")
     parser.add_argument("command", nargs="*", help="a command to run against the cluster")
     return parser.parse_args()
 

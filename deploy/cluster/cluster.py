@@ -225,7 +225,9 @@ class Cluster:
         values.update(self.settings)
         sections = {}
         for key, value in values.items():
+            key, _, domain = key.partition("@")
             section, name = key.split(".", 1)
+            section += " " + domain if domain else ""
             sections.setdefault(section, []).append("%s = %s\n" % (name, value))
         with open(self.config, "w", encoding="utf-8") as out:
             out.write("; Written by deploy/cluster for each start; changes made here are lost.\n")

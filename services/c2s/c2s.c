@@ -3,44 +3,24 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "stream/certificates.h"
 
 #define C2S_ERROR 256
 
-static const char *path_or_null(const struct c2s *c2s, enum conf_id id)
+static struct tls_options tls_options(const struct c2s *c2s)
 {
-    const char *path = conf_str(c2s->holder.daemon->conf, id);
-    return path[0] ? path : NULL;
-}
-
-/* One certificate serves all domains: its files name them. */
-static struct tls_options tls_options(const struct c2s *c2s, struct tls_identity *identity)
-{
-    const struct span *domains;
-    (void)conf_list(c2s->holder.daemon->conf, CONF_cluster_domains, &domains);
-    *identity = (struct tls_identity){.domain = domains[0].data,
-                                      .chain = c2s->certificate.chain,
-                                      .key = c2s->certificate.key,
-                                      .ocsp = path_or_null(c2s, CONF_c2s_tls_ocsp)};
-    return (struct tls_options){.identities = identity,
-                                .identity_count = 1,
-                                .client_ca = path_or_null(c2s, CONF_c2s_client_ca),
-                                .client_crl = path_or_null(c2s, CONF_c2s_client_crl),
-                                .alpn = "xmpp-client"};
+    const struct conf *conf = c2s->holder.daemon->conf;
+    const char *ca = conf_str(conf, CONF_c2s_client_ca);
+    const char *crl = conf_str(conf, CONF_c2s_client_crl);
+    return (struct tls_options){.client_ca = ca[0] ? ca : NULL,
+                                .client_crl = crl[0] ? crl : NULL,
+                                .alpn = "xmpp-client"}; /* XEP-0368 */
 }
 
 static int open_tls(struct c2s *c2s)
 {
-    const struct conf *conf = c2s->holder.daemon->conf;
-    struct tls_identity identity;
-    char error[C2S_ERROR];
-    if (holder_certificate_choose(c2s->holder.daemon, conf_str(conf, CONF_c2s_tls_cert),
-                                  conf_str(conf, CONF_c2s_tls_key), &c2s->certificate) < 0)
-        return -1;
-    struct tls_options options = tls_options(c2s, &identity);
-    c2s->tls = tls_context_new(&options, error, sizeof(error));
-    if (!c2s->tls)
-        LOG_ERROR("certificate",
-                  "error=\"%s\" hint=\"see c2s.tls_cert, c2s.tls_key and c2s.client_ca\"", error);
+    struct tls_options options = tls_options(c2s);
+    c2s->tls = certificates_open(c2s->holder.daemon, &options);
     return c2s->tls ? 0 : -1;
 }
 
@@ -104,13 +84,10 @@ bool c2s_is_ready(void *ctx, struct buf *why)
 void c2s_reload(void *ctx)
 {
     struct c2s *c2s = ctx;
-    struct tls_identity identity;
-    struct tls_options options = tls_options(c2s, &identity);
-    char error[C2S_ERROR];
+    struct tls_options options = tls_options(c2s);
     holder_reload(&c2s->holder);
     load_limits(c2s);
-    if (tls_context_reload(c2s->tls, &options, error, sizeof(error)) < 0)
-        LOG_WARN("certificate-not-reloaded", "error=\"%s\"", error);
+    certificates_reload(c2s->holder.daemon, &options, c2s->tls);
 }
 
 static void stop_listening(struct c2s *c2s)
@@ -133,7 +110,6 @@ void c2s_close(void *ctx)
     conn_close_all(c2s);
     holder_close(&c2s->holder);
     tls_context_free(c2s->tls);
-    holder_certificate_deinit(&c2s->certificate);
     buf_deinit(&c2s->decrypted);
     buf_deinit(&c2s->encrypted);
     mem_free(c2s);

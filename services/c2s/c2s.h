@@ -20,7 +20,6 @@
 struct c2s {
     struct holder holder;
     struct tls_context *tls;
-    struct holder_certificate certificate;
     struct tcp_listener *listeners[C2S_LISTENERS]; /* STARTTLS, and TLS from the first byte */
     size_t listener_count;
     struct list_node conns;

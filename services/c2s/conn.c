@@ -158,7 +158,7 @@ static void conn_read_tls(struct conn *conn, struct span wire)
     }
 }
 
-static int conn_start_tls(void *arg, struct span proceed)
+static int conn_start_tls(void *arg, struct span proceed, struct span domain)
 {
     struct conn *conn = arg;
 
@@ -168,6 +168,7 @@ static int conn_start_tls(void *arg, struct span proceed)
     buf_append_span(&conn->pending, proceed);
     conn_flush(conn);
     conn->tls = tls_new(conn->c2s->tls);
+    tls_prefer(conn->tls, domain);
     return 0;
 }
 

@@ -17,9 +17,10 @@
  *     The connections, and a lease in Redis for the sessions on them.
  *
  * CONFIGURATION
- *     Sections c2s and stream, session.registration, cluster, bus, redis, log, health. SIGHUP
- *     reads it and the certificate again without closing a connection. SIGTERM drains: every
- *     stream is told system-shutdown, its session said unavailable and unbound.
+ *     Sections c2s, tls and stream, session.registration, cluster, bus, redis, log, health.
+ *     SIGHUP reads it and the certificates of all domains again without closing a connection.
+ *     SIGTERM drains: every stream is told system-shutdown, its session said unavailable and
+ *     unbound.
  *
  * FAILURE
  *     As jackdaw-edge. Killed: the connections are lost, the lease lapses and session cleans up.

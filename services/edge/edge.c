@@ -44,9 +44,7 @@ void edge_reload(void *ctx)
 {
     struct edge *edge = ctx;
     holder_reload(&edge->holder);
-    for (size_t i = 0; edge->certificate.chain && i < edge->listener_count; i++)
-        if (ws_is_tls(edge->server, i) && ws_reload_certificate(edge->server, i) < 0)
-            LOG_WARN("certificate-not-reloaded", "cert=%s", edge->certificate.chain);
+    edge_reload_certificates(edge);
 }
 
 void edge_drain(void *ctx, daemon_done_fn *done, void *arg)
@@ -63,7 +61,7 @@ void edge_close(void *ctx)
     holder_close(&edge->holder);
     if (edge->web_root_fd >= 0)
         (void)close(edge->web_root_fd);
-    holder_certificate_deinit(&edge->certificate);
+    tls_context_free(edge->tls); /* after what it lends to */
     mem_free(edge);
 }
 

@@ -2,15 +2,15 @@
 #ifndef JACKDAW_EDGE_EDGE_H
 #define JACKDAW_EDGE_EDGE_H
 
+#include "crypt/tls.h"
 #include "daemon/daemon.h"
 #include "stream/holder.h"
 #include "ws/ws.h"
 
 struct edge {
     struct holder holder;
-    struct holder_certificate certificate; /* without edge.tls: none */
+    struct tls_context *tls; /* without edge.tls: NULL */
     struct ws_server *server;
-    size_t listener_count;
     int web_root_fd; /* -1: there is none */
 };
 
@@ -24,6 +24,7 @@ void edge_peer_down(void *ctx, struct bus_peer *peer);
 
 /* listen.c: opens the listeners. 0, or -1 after it logged why. */
 int edge_listen(struct edge *edge);
+void edge_reload_certificates(struct edge *edge);
 
 /* client.c: WebSocket connections as transports of streams. */
 void *edge_client_open(void *ctx, struct ws_conn *conn);

@@ -1,17 +1,33 @@
 /* HTTP requests: a few paths that are made up here, everything else is a file. */
 #include "edge.h"
 
+#include "base/arena.h"
+#include "jid/jid.h"
+
+/* The Host without its port, normalised; empty when it is no name. */
+static struct span host_domain(const struct ws_request *request, struct arena *arena)
+{
+    struct span host = request->host;
+    struct span domain = {0};
+    if (host.len > 0 && host.data[0] != '[')
+        host = span_head(host, span_find(host, ':'));
+    (void)jid_normalise_domain(host, arena, &domain);
+    return domain;
+}
+
 static void websocket_url(const struct edge *edge, const struct ws_request *request,
                           struct buf *out)
 {
     const struct conf *conf = edge->holder.daemon->conf;
-    const char *configured = conf_str(conf, CONF_edge_public_url);
+    struct arena arena = {0};
+    const char *configured = conf_str_of(conf, CONF_edge_public_url, host_domain(request, &arena));
     const struct span *domains;
     (void)conf_list(conf, CONF_cluster_domains, &domains);
     if (configured[0])
         buf_append_cstr(out, configured);
     else
         hostmeta_url(request, domains[0], out);
+    arena_deinit(&arena);
 }
 
 static const struct {

@@ -1,18 +1,20 @@
 /* The listeners: each address of edge.address, plain and TLS. */
 #include "base/log.h"
 #include "edge.h"
+#include "stream/certificates.h"
 
 #define MAX_ADDRESSES 8
 
 static const char *const upgrade_paths[] = {"/", "/ws", "/xmpp-websocket", NULL};
 
-static int choose_certificate(struct edge *edge, const struct conf *conf)
+/* A WebSocket begins as HTTP/1.1 (RFC 7301). */
+static const struct tls_options tls_options = {.alpn = "http/1.1"};
+
+/* The listener's SSL_CTX does as ours. */
+static void secure(void *ctx, void *ssl_ctx)
 {
-    const char *cert = conf_str(conf, CONF_edge_tls_cert);
-    const char *key = conf_str(conf, CONF_edge_tls_key);
-    if (!conf_bool(conf, CONF_edge_tls))
-        return 0;
-    return holder_certificate_choose(edge->holder.daemon, cert, key, &edge->certificate);
+    struct edge *edge = ctx;
+    tls_context_lend(edge->tls, ssl_ctx);
 }
 
 static size_t fill_listeners(const struct edge *edge, const struct conf *conf,
@@ -25,13 +27,12 @@ static size_t fill_listeners(const struct edge *edge, const struct conf *conf,
         const char *address = address_count > 0 ? addresses[i].data : NULL;
         listeners[count++] = (struct ws_listener){.address = address,
                                                   .port = (uint16_t)conf_u64(conf, CONF_edge_port)};
-        if (!edge->certificate.chain)
+        if (!edge->tls)
             continue;
         listeners[count++] =
             (struct ws_listener){.address = address,
                                  .port = (uint16_t)conf_u64(conf, CONF_edge_tls_port),
-                                 .cert = edge->certificate.chain,
-                                 .key = edge->certificate.key};
+                                 .is_tls = true};
     }
     return count;
 }
@@ -55,6 +56,7 @@ static struct ws_options ws_options(struct edge *edge, const struct conf *conf)
                 .message = edge_client_message,
                 .too_big = edge_client_too_big,
                 .closed = edge_client_closed,
+                .secure = secure,
             },
         .ctx = edge,
     };
@@ -65,19 +67,28 @@ int edge_listen(struct edge *edge)
     const struct conf *conf = edge->holder.daemon->conf;
     struct ws_listener listeners[2 * MAX_ADDRESSES];
     char error[256];
-    if (choose_certificate(edge, conf) < 0)
-        return -1;
+    if (conf_bool(conf, CONF_edge_tls)) {
+        edge->tls = certificates_open(edge->holder.daemon, &tls_options);
+        if (!edge->tls)
+            return -1;
+    }
     struct ws_options options = ws_options(edge, conf);
     options.listeners = listeners;
-    options.listener_count = edge->listener_count = fill_listeners(edge, conf, listeners);
+    options.listener_count = fill_listeners(edge, conf, listeners);
     edge->server = ws_new(&options, error, sizeof(error));
     if (!edge->server) {
         LOG_ERROR("cannot-listen", "error=%s", error);
         return -1;
     }
-    for (size_t i = 0; i < edge->listener_count; i++)
-        daemon_publish_port(edge->holder.daemon, listeners[i].cert ? "wss" : "ws",
+    for (size_t i = 0; i < options.listener_count; i++)
+        daemon_publish_port(edge->holder.daemon, listeners[i].is_tls ? "wss" : "ws",
                             listeners[i].address ? listeners[i].address : "*",
                             ws_port(edge->server, i));
     return 0;
+}
+
+void edge_reload_certificates(struct edge *edge)
+{
+    if (edge->tls)
+        certificates_reload(edge->holder.daemon, &tls_options, edge->tls);
 }

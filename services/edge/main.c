@@ -22,10 +22,10 @@
  *     The connections, and a lease in Redis for the sessions on them.
  *
  * CONFIGURATION
- *     Sections edge and stream, session.registration, cluster, bus, redis, log, health. SIGHUP
- *     reads it again, the certificate too; listeners and ports stay. SIGTERM drains: no new
- *     connections, every stream is told (edge.see_other_uri or system-shutdown), its session
- *     said unavailable and unbound.
+ *     Sections edge, tls and stream, session.registration, cluster, bus, redis, log, health.
+ *     SIGHUP reads it again, the certificates of all domains too, without closing a connection;
+ *     listeners and ports stay. SIGTERM drains: no new connections, every stream is told
+ *     (edge.see_other_uri or system-shutdown), its session said unavailable and unbound.
  *
  * FAILURE
  *     No session daemon or no Redis: logins get temporary-auth-failure or resource-constraint

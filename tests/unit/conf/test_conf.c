@@ -158,6 +158,7 @@ static void a_domain_has_its_own_value_and_others_the_general_one(void **state)
     assert_int_equal(conf_list_of(conf, CONF_contact_abuse, b, &abuse), 0);
     assert_true(conf_is_set_of(conf, CONF_pubsub_server_name, a));
     assert_false(conf_is_set_of(conf, CONF_session_conflict, a));
+    assert_false(conf_is_set_of(conf, CONF_pubsub_server_name, b)); /* for all, not for this one */
     assert_false(conf_is_set(conf, CONF_session_registration));
     conf_free(conf);
 }

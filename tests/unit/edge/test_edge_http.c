@@ -47,7 +47,11 @@ static int setup(void **state)
     put_file(root, "app.js", "1;");
     put_file(root, ".hidden", "hidden");
     put_file(folder, "index.html", "<p>book</p>");
+    (void)setenv("JACKDAW_CLUSTER_DOMAINS", "localhost, own.example", 1);
+    (void)setenv("JACKDAW_EDGE_PUBLIC_URL__OWN_EXAMPLE", "wss://ws.own.example/ws", 1);
     f->daemon.conf = conf_load(NULL, &error);
+    (void)unsetenv("JACKDAW_EDGE_PUBLIC_URL__OWN_EXAMPLE");
+    (void)unsetenv("JACKDAW_CLUSTER_DOMAINS");
     assert_non_null(f->daemon.conf);
     f->edge.holder.daemon = &f->daemon;
     f->edge.web_root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -160,6 +164,28 @@ static void test_host_meta_names_the_websocket(void **state)
     buf_deinit(&json.body);
 }
 
+static void test_host_meta_of_a_domain_names_its_own_websocket(void **state)
+{
+    static const struct {
+        const char *host, *url;
+    } cases[] = {
+        {"own.example", "\"wss://ws.own.example/ws\""},
+        {"Own.Example:443", "\"wss://ws.own.example/ws\""},
+        {"x.own.example", "\"ws://x.own.example/ws\""},
+        {"[::1]:5280", "\"ws://[::1]:5280/ws\""},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct fixture *f = *state;
+        struct ws_request request = {.method = SPAN("GET"),
+                                     .path = SPAN("/.well-known/host-meta"),
+                                     .host = span_cstr(cases[i].host)};
+        struct ws_response response = {.status = 200};
+        edge_http(&f->edge, &request, &response);
+        assert_non_null(strstr(buf_cstr(&response.body), cases[i].url));
+        buf_deinit(&response.body);
+    }
+}
+
 static void test_a_forged_host_is_not_repeated(void **state)
 {
     (void)state;
@@ -181,6 +207,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_nothing_outside_the_root_is_served, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_methods_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_host_meta_names_the_websocket, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_host_meta_of_a_domain_names_its_own_websocket, setup,
+                                        teardown),
         cmocka_unit_test(test_a_forged_host_is_not_repeated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

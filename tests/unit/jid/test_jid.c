@@ -215,6 +215,26 @@ static void test_passwords(void **state)
 
 #define TEST(f) cmocka_unit_test_teardown(f, teardown)
 
+static void test_domains_in_ascii(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *domain, *ascii;
+    } cases[] = {
+        {"example.org", "example.org"},
+        {"b\xc3\xbc"
+         "cher.example",
+         "xn--bcher-kva.example"},
+        {"[::1]", "::1"},
+        {"127.0.0.1", "127.0.0.1"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct span ascii;
+        assert_int_equal(jid_domain_to_ascii(span_cstr(cases[i].domain), &arena, &ascii), 0);
+        assert_span(ascii, cases[i].ascii);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +246,7 @@ int main(void)
         TEST(test_lengths),
         TEST(test_results_outlive_the_input),
         TEST(test_passwords),
+        TEST(test_domains_in_ascii),
     };
     return cmocka_run_group_tests_name("jid", tests, NULL, NULL);
 }

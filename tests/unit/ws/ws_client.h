@@ -107,7 +107,11 @@ static inline struct ws_options ws_default_options(struct server *server)
         .max_message_bytes = 10000,
         .max_queue_bytes = 100000,
         .max_connections = 100,
-        .handlers = {on_http, on_open, on_message, on_too_big, on_closed},
+        .handlers = {.http = on_http,
+                     .open = on_open,
+                     .message = on_message,
+                     .too_big = on_too_big,
+                     .closed = on_closed},
         .ctx = server,
     };
 }
