@@ -240,8 +240,8 @@ static void on_forgot(void *arg, enum bus_outcome outcome)
 static void tell_router(void *arg, struct bus_peer *router)
 {
     struct job *job = arg;
-    struct wire_msg msg = {.id = WIRE_ID_forget_blocks};
-    msg.u.forget_blocks.account = job->account;
+    struct wire_msg msg = {.id = WIRE_ID_forget_account};
+    msg.u.forget_account.account = job->account;
     job_hold(job);
     if (bus_send_to(router, &msg, on_forgot, job) != 0) {
         job_release(job, false); /* its backlog is full: the job is run again */

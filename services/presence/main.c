@@ -12,7 +12,7 @@
  *
  * MESSAGES
  *     Takes `handle` items: presence of and for accounts, and iqs in jabber:iq:roster and
- *     jabber:iq:last and urn:xmpp:blocking. Sends `forward` and `forget_blocks` items, publishes
+ *     jabber:iq:last and urn:xmpp:blocking. Sends `forward` and `forget_account` items, publishes
  *     `presence_changed` and `block_changed`. Hears `account_removed`:
  *     cancels that account's subscriptions and forgets its roster.
  *

@@ -2,6 +2,7 @@
 #include "answer.h"
 #include "base/assert.h"
 #include "base/log.h"
+#include "carbons.h"
 #include "errand.h"
 #include "jid/jid.h"
 #include "keep.h"
@@ -28,6 +29,7 @@ static void act_deliver(struct routing *routing, struct target *target)
     struct routing *filled = keep_live(routing, target, &own);
 
     parcel_add(filled, target->match, target->jid);
+    carbons_received(filled, target);
     keep_end(routing, filled);
 }
 
@@ -50,6 +52,7 @@ static void deliver_message(struct routing *routing, struct target *target, int 
     struct routing *filled = keep_live(routing, target, &own);
 
     deliver_from(filled, target, priority);
+    carbons_received(filled, target);
     keep_end(routing, filled);
 }
 
@@ -74,6 +77,13 @@ static void act_top(struct routing *routing, struct target *target)
             top = session->priority;
     }
     deliver_message(routing, target, top);
+}
+
+/* Those of negative priority see it at once, if they want copies. */
+static void act_store(struct routing *routing, struct target *target)
+{
+    keep_store(routing, target);
+    carbons_received(routing, target);
 }
 
 /* ---- back to the sender ---- */
@@ -206,7 +216,7 @@ static action_fn *const actions[ACT_COUNT] = {
     [ACT_TOP] = act_top,
     [ACT_NON_NEGATIVE] = act_non_negative,
     [ACT_AVAILABLE] = act_available,
-    [ACT_STORE] = keep_store,
+    [ACT_STORE] = act_store,
     [ACT_UNAVAILABLE] = act_unavailable,
     [ACT_NO_REMOTE] = act_no_remote,
     [ACT_LATER] = act_later,

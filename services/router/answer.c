@@ -2,6 +2,7 @@
 #include "answer.h"
 
 #include "base/log.h"
+#include "carbons.h"
 #include "holder.h"
 #include "metric/metric.h"
 #include "parcel.h"
@@ -40,9 +41,11 @@ void answer_send(struct routing *routing, const struct stanza *reply)
                                  .stanza = *reply,
                                  .row = rules_row(reply->kind, reply->type, SOURCE_SERVICE)};
     router->depth++;
-    if (sender_session(routing->job, &asker) == 0)
+    if (sender_session(routing->job, &asker) == 0) {
         parcel_add(&answering, &asker, reply->to);
-    else if (answering.row != ROW_COUNT)
+        if (reply->type == STANZA_ERROR && carbons_is_eligible(&routing->stanza))
+            carbons_answered(&answering, asker.sid);
+    } else if (answering.row != ROW_COUNT)
         route_to(&answering, reply->to, NULL, 0);
     route_end(&answering);
     job_release(job);

@@ -7,7 +7,7 @@
  * no list are remembered by their id, in a table that is wiped whenever any list changes.
  *
  * In effect when the command is answered: the presence daemon writes SQL, then Redis, then sends
- * every router it knows the item forget_blocks and waits until all have settled it; only then the
+ * every router it knows the item forget_account and waits until all have settled it; only then the
  * client gets its result. A router settles when the account is forgotten, also what is being read
  * just then (the reading is repeated), and the next stanza that needs the account reads the new
  * list. A router that starts later has nothing to forget. One that is cut off from that daemon for

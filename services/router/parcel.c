@@ -56,6 +56,17 @@ void parcel_add(struct routing *routing, const struct route_session *session, st
     draft->count++;
 }
 
+bool parcel_is_for(const struct routing *routing, const struct route_session *session)
+{
+    for (const struct parcel_draft *draft = routing->drafts; draft; draft = draft->next) {
+        for (uint32_t i = 0; i < draft->count; i++) {
+            if (draft->sids[i] == session->sid)
+                return true;
+        }
+    }
+    return false;
+}
+
 /* Presence for a session that is gone is for nobody; anything else is routed anew, so the parcel
  * remembers to whom it went. */
 static struct parcel *parcel_new(const struct routing *routing, const struct parcel_draft *draft)

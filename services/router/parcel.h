@@ -20,6 +20,8 @@ struct parcel {
 
 /* Notes that `session` is to get the routing's stanza, addressed to `jid`. */
 void parcel_add(struct routing *routing, const struct route_session *session, struct span jid);
+/* Whether it was noted already. */
+bool parcel_is_for(const struct routing *routing, const struct route_session *session);
 /* Makes parcels of what was noted and sends them. */
 void parcel_flush(struct routing *routing);
 /* Gives it to the bus. -1: no room. (For holder.c.) */

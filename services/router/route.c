@@ -1,12 +1,14 @@
 /* From an address to a column of the table, waiting for what must be known.
  *
  * For each recipient the phases are BLOCK for the sender, who blocks (or not) whom he writes to;
- * the look-up of the recipient; BLOCK for the recipient, as soon as its account is known; DELIVER,
- * which is the action of the table, be it to sessions, to a service or back. */
+ * CARBON for the sender's other sessions; the look-up of the recipient; BLOCK for the recipient, as
+ * soon as its account is known; DELIVER, which is the action of the table, be it to sessions, to a
+ * service or back; CARBON for the recipient's other sessions. */
 #include "route.h"
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "carbons.h"
 #include "holder.h"
 #include "jid/jid.h"
 #include "keep.h"
@@ -38,6 +40,9 @@ int route_begin(struct routing *routing, struct router *router, struct job *job)
         routing->row = rules_row(routing->stanza.kind, routing->stanza.type, job->source);
     else
         routing->row = ROW_COUNT;
+    if (routing->row <= ROW_MESSAGE_ERROR && job->source != SOURCE_CLIENT &&
+        carbons_is_copy(&routing->stanza))
+        routing->row = ROW_MESSAGE_COPY;
     if (routing->row != ROW_COUNT && !span_is_empty(routing->stanza.from))
         return 0;
     LOG_ERROR("bad-stanza", "origin=%016llx-%llu bytes=%zu", (unsigned long long)job->origin_sid,
@@ -323,6 +328,8 @@ static void phase_deliver(struct routing *routing, struct target *target)
 {
     enum rules_action action = ACT_AS_BARE;
 
+    if (routing->stanza.kind == STANZA_MESSAGE)
+        carbons_sent(routing, target);
     if (target->dest != DEST_COUNT)
         action = rules_action(routing->row, target->dest);
     if (action == ACT_AS_BARE)

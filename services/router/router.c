@@ -153,10 +153,10 @@ static void item_end_session(struct router *router, struct job_options *options,
         job_release(job);
 }
 
-static void item_forget_blocks(struct router *router, struct job_options *options,
-                               const struct wire_msg *msg)
+static void item_forget_account(struct router *router, struct job_options *options,
+                                const struct wire_msg *msg)
 {
-    block_changed(router, msg->u.forget_blocks.account);
+    block_changed(router, msg->u.forget_account.account);
     bus_settle(options->spoke->peer, options->token);
 }
 
@@ -171,7 +171,7 @@ static const struct {
     {WIRE_ID_forward, item_forward},
     {WIRE_ID_missed, item_missed},
     {WIRE_ID_end_session, item_end_session},
-    {WIRE_ID_forget_blocks, item_forget_blocks},
+    {WIRE_ID_forget_account, item_forget_account},
 };
 
 void router_item(void *ctx, struct bus_peer *peer, uint64_t token, const struct wire_msg *msg)

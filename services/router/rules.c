@@ -43,6 +43,7 @@ static const unsigned char table[ROW_COUNT][DEST_COUNT] = {
     [ROW_MESSAGE_GROUPCHAT]       = {UNAV, UNAV, UNAV, UNAV, DLVR, UNAV, BARE, UNAV, NREM, LATR},
     [ROW_MESSAGE_HEADLINE]        = {____, NNEG, ____, ____, DLVR, ____, BARE, ____, NREM, LATR},
     [ROW_MESSAGE_ERROR]           = {____, ____, ____, ____, DLVR, ____, BARE, ____, ____, ____},
+    [ROW_MESSAGE_COPY]            = {____, ____, ____, ____, DLVR, ____, ____, ____, ____, ____},
     [ROW_PRESENCE_CLIENT]         = {POUT, POUT, POUT, POUT, POUT, POUT, POUT, POUT, POUT, POUT},
     [ROW_PRESENCE_STATE]          = {____, AVAI, AVAI, ____, DLVR, ____, BARE, ____, ____, ____},
     [ROW_PRESENCE_SUBSCRIPTION_IN]= {____, P_IN, P_IN, P_IN, P_IN, P_IN, P_IN, ____, NREM, P_IN},

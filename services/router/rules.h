@@ -33,6 +33,7 @@ enum rules_row {
     ROW_MESSAGE_GROUPCHAT,
     ROW_MESSAGE_HEADLINE,
     ROW_MESSAGE_ERROR,
+    ROW_MESSAGE_COPY,             /* a carbon (XEP-0280): for that session only */
     ROW_PRESENCE_CLIENT,          /* any presence a client sent */
     ROW_PRESENCE_STATE,           /* available, unavailable: on its way to somebody */
     ROW_PRESENCE_SUBSCRIPTION_IN, /* for the presence daemon of the recipient */

@@ -13,6 +13,23 @@ struct flagging {
     struct span account;
 };
 
+static void finish(void *arg)
+{
+    struct flagging *flagging = arg;
+    flagging->done(flagging->arg, REGISTRY_OK);
+    arena_deinit(&flagging->arena);
+    mem_free(flagging);
+}
+
+/* What comes from now on must be copied, or not: a notice may take its time. */
+static void tell_routers(struct flagging *flagging)
+{
+    const struct session_options *options = &flagging->session->options;
+    struct wire_msg msg = {.id = WIRE_ID_forget_account};
+    msg.u.forget_account.account = flagging->account;
+    options->out->tell_routers(options->out_ctx, &msg, finish, flagging);
+}
+
 static void on_changed(void *arg, enum registry_status status, const struct registry_session *now,
                        const struct wire_session_record *before)
 {
@@ -22,6 +39,10 @@ static void on_changed(void *arg, enum registry_status status, const struct regi
     if (status == REGISTRY_OK && now->record.flags != before->flags) {
         session_announce(flagging->session, jid_join(node, domain, now->resource, &flagging->arena),
                          &now->record, true);
+        if ((now->record.flags ^ before->flags) & WIRE_SESSION_CARBONS) {
+            tell_routers(flagging);
+            return;
+        }
     }
     flagging->done(flagging->arg, status);
     arena_deinit(&flagging->arena);

@@ -3,10 +3,12 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "loop/task.h"
 #include "loop/timer.h"
 #include "service/service.h"
 #include "session.h"
 #include "xep0077_register.h"
+#include "xep0280_carbons.h"
 #include "xml/ns.h"
 
 #define DRAIN_LOOK_MS 20
@@ -16,6 +18,7 @@ struct serve {
     struct session *session;
     struct service *service;
     struct loop_timer drain_timer;
+    struct list_node tellings;
     daemon_done_fn *drained;
     void *drained_arg;
 };
@@ -23,11 +26,19 @@ struct serve {
 static const struct service_handler handlers[] = {
     {NS_REGISTER, "query", SERVICE_GET | SERVICE_SET, SERVICE_SERVER | SERVICE_OWN, NS_REGISTER,
      xep0077_register},
+    {NS_CARBONS, "enable", SERVICE_SET, SERVICE_OWN, NULL, xep0280_enable},
+    {NS_CARBONS, "disable", SERVICE_SET, SERVICE_OWN, NULL, xep0280_disable},
+};
+
+static const struct service_feature features[] = {
+    {.feature = NS_CARBONS, .scopes = SERVICE_SERVER},
 };
 
 static const struct service_table table = {
     .handlers = handlers,
     .handler_count = sizeof(handlers) / sizeof(handlers[0]),
+    .features = features,
+    .feature_count = sizeof(features) / sizeof(features[0]),
 };
 
 size_t serve_announce(struct arena *arena, const struct span **lines_out)
@@ -50,7 +61,53 @@ static void send_notice(void *ctx, const struct wire_msg *msg)
     bus_notice(serve->daemon->bus, msg);
 }
 
-static const struct session_out out = {send_item, send_notice};
+/* An item on its way to every router. */
+struct telling {
+    struct list_node node;      /* in serve->tellings */
+    const struct wire_msg *msg; /* while it is sent */
+    void (*done)(void *arg);
+    void *arg;
+    unsigned open;
+    struct loop_task end;
+};
+
+static void telling_end(void *arg)
+{
+    struct telling *telling = arg;
+    loop_task_cancel(&telling->end);
+    list_remove(&telling->node);
+    telling->done(telling->arg);
+    mem_free(telling);
+}
+
+/* A router that is gone has forgotten everything, one whose backlog is full hears the notice. */
+static void telling_settled(void *arg, enum bus_outcome outcome)
+{
+    struct telling *telling = arg;
+    (void)outcome;
+    if (--telling->open == 0)
+        loop_task_schedule(&telling->end);
+}
+
+static void tell_router(void *arg, struct bus_peer *router)
+{
+    struct telling *telling = arg;
+    if (bus_send_to(router, telling->msg, telling_settled, telling) == 0)
+        telling->open++;
+}
+
+static void tell_routers(void *ctx, const struct wire_msg *msg, void (*done)(void *arg), void *arg)
+{
+    struct serve *serve = ctx;
+    struct telling *telling = mem_calloc(1, sizeof(*telling));
+    *telling = (struct telling){.msg = msg, .done = done, .arg = arg, .open = 1};
+    list_add_tail(&serve->tellings, &telling->node);
+    loop_task_init(&telling->end, serve->daemon->loop, telling_end, telling);
+    bus_each_peer(serve->daemon->bus, "router", tell_router, telling);
+    telling_settled(telling, BUS_SETTLED); /* this function's own */
+}
+
+static const struct session_out out = {send_item, send_notice, tell_routers};
 
 /* ---- what comes in ---- */
 
@@ -98,6 +155,7 @@ int serve_open(struct daemon *d, void **ctx_out)
     struct session_options options = {
         .loop = d->loop, .conf = d->conf, .out = &out, .out_ctx = serve};
     serve->daemon = d;
+    list_init(&serve->tellings);
     serve->session = session_new(&options, error, sizeof(error));
     if (!serve->session) {
         LOG_ERROR("cannot_start", "reason=%s", error);
@@ -140,6 +198,10 @@ void serve_close(void *ctx)
 {
     struct serve *serve = ctx;
     loop_timer_stop(&serve->drain_timer);
+    LIST_FOREACH_SAFE(node, &serve->tellings)
+    {
+        telling_end(CONTAINER_OF(node, struct telling, node));
+    }
     session_free(serve->session);
     service_free(serve->service);
     mem_free(serve);

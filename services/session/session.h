@@ -32,6 +32,8 @@ struct session_out {
     int (*send)(void *ctx, uint64_t hash, const struct wire_msg *msg, bus_settled_fn *settled,
                 void *arg);
     void (*notice)(void *ctx, const struct wire_msg *msg);
+    /* An item to every router; `done` once all have settled it or are gone, never from inside. */
+    void (*tell_routers)(void *ctx, const struct wire_msg *msg, void (*done)(void *arg), void *arg);
 };
 
 struct session_options {

@@ -109,9 +109,9 @@ static inline void rig_note(struct rig *rig, const struct wire_forward *forward,
 /* What is handed on is settled when that is, as routers do. */
 static inline void rig_route(struct rig *rig, size_t sent)
 {
-    if (fake.sent[sent].msg.id == WIRE_ID_forget_blocks) {
+    if (fake.sent[sent].msg.id == WIRE_ID_forget_account) {
         buf_printf(&rig->said, "forget %.*s\n",
-                   SPAN_ARG(fake.sent[sent].msg.u.forget_blocks.account));
+                   SPAN_ARG(fake.sent[sent].msg.u.forget_account.account));
         fake_settle(sent, BUS_SETTLED);
         return;
     }

@@ -36,9 +36,9 @@ static int setup_block(void **state)
 
 static void lists_change(const char *account)
 {
-    struct wire_msg msg = {.id = WIRE_ID_forget_blocks};
+    struct wire_msg msg = {.id = WIRE_ID_forget_account};
 
-    msg.u.forget_blocks.account = span_cstr(account);
+    msg.u.forget_account.account = span_cstr(account);
     router_item(f.router, f.presence, ++f.next_token, &msg);
     assert_true(is_settled(f.next_token));
 }
@@ -203,8 +203,8 @@ static void who_blocks_nobody_is_asked_for_once(void **state)
     assert_int_equal(f.router->clear.sids[1], 1);
     route_cache_removed(f.router->cache, SPAN("romeo@localhost"));
     client_sends(f.edge1, 1, CHAT(ROMEO, JULIET));
-    assert_int_equal(f.load_count, 0);
     assert_int_equal(fake.sent_count, 3);
+    assert_int_equal(f.load_count, 1); /* by carbons, which hold nothing up */
 }
 
 static void order_holds_while_the_sender_is_looked_up(void **state)

@@ -108,7 +108,15 @@ static inline void rig_notice(void *ctx, const struct wire_msg *msg)
     }
 }
 
-static const struct session_out rig_out = {rig_send, rig_notice};
+static inline void rig_tell_routers(void *ctx, const struct wire_msg *msg, void (*done)(void *arg),
+                                    void *arg)
+{
+    (void)ctx;
+    assert_int_equal(msg->id, WIRE_ID_forget_account);
+    done(arg);
+}
+
+static const struct session_out rig_out = {rig_send, rig_notice, rig_tell_routers};
 
 static inline void rig_until(struct rig *rig, const int *what, int target)
 {

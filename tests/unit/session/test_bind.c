@@ -98,7 +98,8 @@ static void without_redis_a_bind_gets_a_temporary_error(void **state)
 static const char *set_flags(struct rig *rig, const char *jid, uint64_t sid, uint32_t set)
 {
     struct wire_msg msg = {.id = WIRE_ID_session_flags};
-    msg.u.session_flags = (struct wire_session_flags){.jid = span_cstr(jid), .sid = sid, .set = set};
+    msg.u.session_flags =
+        (struct wire_session_flags){.jid = span_cstr(jid), .sid = sid, .set = set};
     rig_call(rig, &msg);
     return rig->condition;
 }
