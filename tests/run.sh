@@ -11,7 +11,7 @@
 #   scenario   scripted conversations with a cluster of 3 edges, 2 routers, sessions, presence, pubsub, archives
 #   desktop    slixmpp, aioxmpp, libstrophe, go-sendxmpp, profanity, finch, xmpp.js over TCP and TLS,
 #              and one of them with Chromium
-#   clients    Strophe.js, xmpp.js, stanza, Chromium and 2,000 held sessions, with such a cluster; and
+#   clients    Strophe.js, xmpp.js, stanza, Chromium with converse.js, 2,000 held sessions; and
 #              xmpp.js while daemons are killed
 #   fuzz       every decoder and parser, a few seconds each
 #   quickstart deploy/run.sh as a person would use it, with a release build
@@ -96,7 +96,8 @@ stage_clients() {
     in_cluster -- bash -c '
         run() { node --test --test-reporter=spec "$@"; }
         cd tests/clients &&
-            run strophe.test.mjs xmpp_js.test.mjs stanza.test.mjs strophe_old.test.mjs browser.test.mjs &&
+            run strophe.test.mjs xmpp_js.test.mjs stanza.test.mjs strophe_old.test.mjs browser.test.mjs \
+                converse.test.mjs &&
             python3 hold.py --sessions 2000 &&
             run killed.test.mjs'
 }
