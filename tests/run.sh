@@ -87,13 +87,14 @@ stage_daemon() {
 }
 
 stage_scenario() {
-    in_cluster -- bash -c 'tests/scenario/run.py && tests/scenario/run.py --transport tcp'
+    in_cluster --set session.anonymous=yes --set session.max_anonymous=0 -- \
+        bash -c 'tests/scenario/run.py && tests/scenario/run.py --transport tcp'
 }
 
 stage_clients() {
     # The last one kills daemons, so it comes last and alone.
     # shellcheck disable=SC2016  # the shell inside the cluster expands them
-    in_cluster -- bash -c '
+    in_cluster --set session.anonymous=yes --set session.max_anonymous=0 -- bash -c '
         run() { node --test --test-reporter=spec "$@"; }
         cd tests/clients &&
             run strophe.test.mjs xmpp_js.test.mjs stanza.test.mjs strophe_old.test.mjs browser.test.mjs \

@@ -96,8 +96,9 @@ int tls_client_configure(SSL_CTX *context, const struct tls_options *options, ch
 
 bool tls_client_is_trusted(const struct tls *tls)
 {
+    /* A reload may have taken the authority away since the session began. */
     return tls->state == TLS_OPEN && tls->client_error == X509_V_OK &&
-           SSL_get0_peer_certificate(tls->ssl) != NULL &&
+           SSL_session_reused(tls->ssl) == 0 && SSL_get0_peer_certificate(tls->ssl) != NULL &&
            SSL_get_verify_result(tls->ssl) == X509_V_OK;
 }
 

@@ -48,4 +48,10 @@ bool jid_is_bare(struct span jid);
 struct span jid_join(struct span node, struct span domain, struct span resource,
                      struct arena *arena);
 
+/* ---- temporary accounts (RFC 4505, XEP-0175) ---- */
+/* Whether the JID's node is one that jid_make_anonymous makes: such an account is in no table. */
+bool jid_is_anonymous(struct span jid);
+/* A bare JID that nobody has and nobody can guess, in `arena`. */
+struct span jid_make_anonymous(struct span domain, struct arena *arena);
+
 #endif

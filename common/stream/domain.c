@@ -10,6 +10,7 @@ void stream_domain_load(const struct conf *conf, struct span name, struct stream
         .registration = conf_bool_of(conf, CONF_session_registration, name),
         .plain_without_tls = conf_bool_of(conf, CONF_stream_plain_without_tls, name),
         .scram_sha512 = conf_bool_of(conf, CONF_stream_scram_sha512, name),
+        .anonymous = conf_bool_of(conf, CONF_session_anonymous, name),
         .oauth = conf_str_of(conf, CONF_session_oauth_keys, name)[0] != '\0',
         .require_tls = conf_bool_of(conf, CONF_c2s_require_tls, name),
     };

@@ -10,6 +10,8 @@ enum mechanism_flag {
     NEEDS_SHA512 = 4,  /* stream.scram_sha512 */
     NEEDS_ADDRESS = 8, /* of this domain, in a valid certificate of the client's */
     NEEDS_OAUTH = 16,  /* session.oauth_keys */
+    NEEDS_LEAVE = 32,  /* session.anonymous */
+    IS_WORDLESS = 64,  /* the client may have nothing to say */
 };
 
 struct stream_mechanism {
@@ -28,6 +30,7 @@ static const struct stream_mechanism mechanisms[] = {
     {"SCRAM-SHA-1", 0},
     {"OAUTHBEARER", NEEDS_SECURE | NEEDS_OAUTH},
     {"PLAIN", NEEDS_SECURE},
+    {"ANONYMOUS", NEEDS_LEAVE | IS_WORDLESS},
 };
 
 #define MECHANISM_COUNT (sizeof(mechanisms) / sizeof(mechanisms[0]))
@@ -56,6 +59,11 @@ const struct stream_mechanism *stream_mechanism_find(struct span name)
 const char *stream_mechanism_name(const struct stream_mechanism *mechanism)
 {
     return mechanism->name;
+}
+
+bool stream_mechanism_is_wordless(const struct stream_mechanism *mechanism)
+{
+    return mechanism->flags & IS_WORDLESS;
 }
 
 static bool has_security(const struct stream *stream, const struct stream_mechanism *mechanism)
@@ -109,6 +117,7 @@ void stream_offer_load(const struct stream *stream, struct stream_offer *offer_o
     load_certificate(stream, offer_out);
     unsigned missing = (offer_out->type_count > offer_out->unadvertised ? 0u : NEEDS_CHANNEL) |
                        (stream_domain(stream)->scram_sha512 ? 0u : NEEDS_SHA512) |
+                       (stream_domain(stream)->anonymous ? 0u : NEEDS_LEAVE) |
                        (stream_domain(stream)->oauth ? 0u : NEEDS_OAUTH) |
                        (has_address(stream, offer_out) ? 0u : NEEDS_ADDRESS);
     for (size_t i = 0; i < MECHANISM_COUNT; i++)

@@ -28,6 +28,8 @@ void stream_offer_deinit(struct stream_offer *offer);
 struct stream_mechanism;
 const struct stream_mechanism *stream_mechanism_find(struct span name);
 const char *stream_mechanism_name(const struct stream_mechanism *mechanism);
+/* Whether the client need not be asked for its first message. */
+bool stream_mechanism_is_wordless(const struct stream_mechanism *mechanism);
 /* NULL when it is offered, else the SASL condition to refuse it with. */
 const char *stream_mechanism_problem(const struct stream *stream,
                                      const struct stream_mechanism *mechanism);

@@ -142,7 +142,7 @@ void stream_sasl_start(struct stream *stream, const struct stream_sasl_profile *
         stream_sasl_refuse(stream, profile, problem, (struct span){0});
     else if (base64_decode(choice->initial, &initial) < 0)
         stream_sasl_refuse_attempt(stream, profile, "incorrect-encoding", (struct span){0});
-    else if (!choice->initial.data)
+    else if (!choice->initial.data && !stream_mechanism_is_wordless(mechanism))
         ask(stream, mechanism);
     else
         start(stream, mechanism, buf_span(&initial));

@@ -56,6 +56,7 @@ struct stream_domain {
     bool plain_without_tls; /* offer PLAIN on unencrypted streams (for tests and trusted proxies) */
     bool scram_sha512;      /* offer SCRAM-SHA-512 */
     bool oauth;             /* offer OAUTHBEARER */
+    bool anonymous;         /* offer ANONYMOUS */
     bool require_tls;       /* no login before STARTTLS where the transport has it */
 };
 

@@ -7,6 +7,7 @@
 #include "roster_change.h"
 #include "roster_xml.h"
 #include "state.h"
+#include "xep0175_anonymous.h"
 #include "xml/ns.h"
 
 /* What the steps hand on. */
@@ -140,5 +141,7 @@ static void set_run(struct job *job)
 
 void roster_set(void *ctx, struct service_request *request)
 {
-    job_start(ctx, request->account, request, set_run);
+    if (!xep0175_refuse(ctx, request)) {
+        job_start(ctx, request->account, request, set_run);
+    }
 }

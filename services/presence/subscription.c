@@ -8,6 +8,7 @@
 #include "push.h"
 #include "roster_change.h"
 #include "state.h"
+#include "xep0175_anonymous.h"
 
 struct subscription {
     bool inbound;
@@ -174,10 +175,14 @@ static void run(struct job *job)
 
 void subscription_out(void *ctx, struct service_request *request)
 {
-    job_start(ctx, request->account, request, run);
+    if (!xep0175_refuse(ctx, request)) {
+        job_start(ctx, request->account, request, run);
+    }
 }
 
 void subscription_in(void *ctx, struct service_request *request)
 {
-    job_start(ctx, request->account, request, run);
+    if (!xep0175_refuse(ctx, request)) {
+        job_start(ctx, request->account, request, run);
+    }
 }

@@ -1,13 +1,21 @@
 /* XEP-0030 section 8: disco#info of an account is for those who may see its presence. What it says
  * only the router knows (the features of all services): who may ask is vouched for. */
+#include "jid/jid.h"
 #include "presence.h"
 #include "roster_store.h"
+#include "state.h"
 #include "states.h"
 
+struct asked {
+    unsigned subscription;
+    struct state sessions; /* of an anonymous account */
+};
+
+/* Anybody may know of an anonymous account that it is one (XEP-0175 section 5). */
 static void answer(struct job *job)
 {
-    const unsigned *subscription = job->data;
-    if (job->request->is_own || (*subscription & STATE_FROM)) {
+    const struct asked *asked = job->data;
+    if (job->request->is_own || (asked->subscription & STATE_FROM) || asked->sessions.count > 0) {
         job_vouch(job);
         return;
     }
@@ -16,9 +24,13 @@ static void answer(struct job *job)
 
 static void run(struct job *job)
 {
-    unsigned *subscription = arena_calloc(job->arena, 1, sizeof(*subscription));
-    job->data = subscription;
-    roster_state(job, job->request->from_bare, subscription);
+    struct asked *asked = arena_calloc(job->arena, 1, sizeof(*asked));
+    job->data = asked;
+    if (jid_is_anonymous(job->account)) {
+        state_read(job, job->account, &asked->sessions);
+    } else {
+        roster_state(job, job->request->from_bare, &asked->subscription);
+    }
     job_go(job, answer);
 }
 

@@ -86,7 +86,12 @@ void xep0030_server(const struct router *router, struct span domain, struct aren
 static void account_info(const struct own_request *request, struct disco *disco_out)
 {
     struct listing listing = {disco_out, {0}};
-    struct disco_identity identity = {.category = SPAN("account"), .type = SPAN("registered")};
+    const struct stanza *stanza = request->stanza;
+    bool is_anonymous = jid_is_anonymous(span_is_empty(stanza->to) ? stanza->from : stanza->to);
+    struct disco_identity identity = {
+        .category = SPAN("account"),
+        .type = is_anonymous ? SPAN("anonymous") : SPAN("registered"), /* XEP-0175 section 5 */
+    };
 
     disco_init(disco_out, request->arena);
     disco_add_identity(disco_out, &identity);

@@ -2,6 +2,7 @@
 #include "account_hash.h"
 
 #include "jid/jid.h"
+#include "registry/registry.h"
 
 #define LIST_MAX 1000 /* names in one reply */
 
@@ -18,12 +19,24 @@ static void on_exists(void *arg, enum account_status status)
     job_result(arg, conditions[status], "");
 }
 
+/* An anonymous account is there while it has a session. */
+static void on_sessions(void *arg, enum registry_status status,
+                        const struct registry_session *sessions, size_t count)
+{
+    (void)sessions;
+    on_exists(arg, status != REGISTRY_OK ? ACCOUNT_DOWN
+                   : count > 0           ? ACCOUNT_OK
+                                         : ACCOUNT_NOT_FOUND);
+}
+
 void account_exists_call(struct session *session, const struct wire_msg *msg,
                          session_reply_fn *reply, void *arg)
 {
     struct job *job = job_new(session, sizeof(*job), reply, arg);
     struct span account = msg->u.account_exists.account;
-    if (session_has_domain(session, jid_domain(account))) {
+    if (session_has_domain(session, jid_domain(account)) && jid_is_anonymous(account)) {
+        registry_read(session->redis, account, on_sessions, job);
+    } else if (session_has_domain(session, jid_domain(account))) {
         account_store_exists(session->accounts, account, on_exists, job);
     } else {
         job_result(job, "item-not-found", "");

@@ -95,6 +95,36 @@ void account_remove_then(struct session *session, struct span account)
     registry_read(session->redis, removal->account, on_sessions, removal);
 }
 
+/* ---- anonymous accounts ---- */
+
+static void tell_ended(void *arg, enum account_status status)
+{
+    struct removal *removal = arg;
+    (void)status; /* not told to Redis: nobody can log in with that name anyway */
+    account_remove_then(removal->job.session, removal->account);
+}
+
+static void on_left(void *arg, enum registry_status status, const struct registry_session *sessions,
+                    size_t count)
+{
+    struct removal *removal = arg;
+    (void)sessions;
+    if (status == REGISTRY_OK && count > 0) {
+        job_result(&removal->job, "", "");
+        return;
+    }
+    LOG_INFO("anonymous_account_ended", "account=%.*s", SPAN_ARG(removal->account));
+    registry_close(removal->job.session->redis, removal->account, CLOSED_MS, on_closed, removal);
+}
+
+void account_end_anonymous(struct session *session, struct span account)
+{
+    struct removal *removal = removal_new(session, account);
+    removal->fn = tell_ended;
+    removal->arg = removal;
+    registry_read(session->redis, removal->account, on_left, removal);
+}
+
 /* ---- the operator's call ---- */
 
 struct remove_job {

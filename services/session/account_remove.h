@@ -12,4 +12,8 @@ void account_remove_first(struct session *session, struct span account, account_
 /* Ends the account's sessions with not-authorized and tells everybody that the account is gone. */
 void account_remove_then(struct session *session, struct span account);
 
+/* An anonymous account's session ended: with the last one the account goes, too. Everybody is told,
+ * as of any account, so that what services kept for it goes. */
+void account_end_anonymous(struct session *session, struct span account);
+
 #endif

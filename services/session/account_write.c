@@ -122,6 +122,10 @@ void account_add_call(struct session *session, const struct wire_msg *msg, sessi
                    "This cluster does not serve that domain (option cluster.domains).");
         return;
     }
+    if (jid_is_anonymous(job->hash.account)) {
+        job_result(base, "not-acceptable", "Such names are for anonymous users.");
+        return;
+    }
     buf_append_span(&job->given, asked->password);
     add(job);
 }

@@ -145,7 +145,9 @@ static void prepare(struct bind_job *job, const struct wire_bind *asked)
                    .address = arena_copy(arena, asked->address),
                    .transport = arena_copy(arena, asked->transport)},
         .conflict = policies[policy].conflict,
-        .max_sessions = (uint32_t)conf_u64_of(conf, CONF_session_max_sessions, domain),
+        .max_sessions = jid_is_anonymous(job->account)
+                            ? 1
+                            : (uint32_t)conf_u64_of(conf, CONF_session_max_sessions, domain),
         .lease_ms = (uint32_t)conf_u64(conf, CONF_cluster_lease),
     };
 }

@@ -11,10 +11,10 @@
  *     one began.
  *
  * MESSAGES
- *     Calls answered: sasl_start, sasl_step (one login: SCRAM; on encrypted streams PLAIN,
- *     OAUTHBEARER, or EXTERNAL with the JIDs of the client's certificate); bind, unbind,
- *     session_flags (a session comes, goes, changes); account_add, account_remove, account_password, account_exists,
- *     account_list; session_list.
+ *     Calls answered: sasl_start, sasl_step (one login: SCRAM, ANONYMOUS; on encrypted streams
+ *     PLAIN, OAUTHBEARER, or EXTERNAL with the JIDs of the client's certificate); bind, unbind,
+ *     session_flags (a session comes, goes, changes); account_add, account_remove,
+ *     account_password, account_exists, account_list; session_list.
  *
  *     Items taken: handle, for iqs in jabber:iq:register to the server or the own account.
  *
@@ -25,7 +25,9 @@
  *
  * STATE
  *     SQL: accounts, verifiers, secrets. Redis: jd:s:*, jd:x:*, jd:e:*, jd:{leases}*, jd:a:*,
- *     jd:r:* (redis/keys.def). Nothing in memory that another instance needs.
+ *     jd:r:*, jd:n:* (redis/keys.def). An anonymous account is in no table: its name says what it
+ *     is, and account_removed is published when its session ends. Nothing in memory that another
+ *     instance needs.
  *
  * CONFIGURATION
  *     SIGHUP reads it and the files of session.oauth_keys again: files that cannot be used leave

@@ -22,6 +22,7 @@ static const struct sasl_mechanism mechanisms[] = {
     {"SCRAM-SHA-1", false, false, sasl_scram_first, sasl_scram_last, SCRAM_MESSAGE_MAX},
     {"OAUTHBEARER", true, false, sasl_oauth_first, sasl_oauth_last, OAUTH_MESSAGE_MAX},
     {"PLAIN", true, false, sasl_plain_first, NULL, SCRAM_MESSAGE_MAX},
+    {"ANONYMOUS", false, true, sasl_anonymous_first, NULL, SCRAM_MESSAGE_MAX},
 };
 
 static const struct sasl_mechanism *find(struct span name)

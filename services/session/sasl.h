@@ -41,12 +41,13 @@ struct sasl_job {
     void (*go_on)(struct sasl_job *job);  /* when the address may try */
 };
 
-/* sasl_scram.c, sasl_plain.c, sasl_external.c, sasl_oauth.c */
+/* sasl_scram.c, sasl_plain.c, sasl_external.c, sasl_oauth.c, sasl_anonymous.c */
 void sasl_scram_first(struct sasl_job *job, struct span message);
 void sasl_scram_last(struct sasl_job *job, struct span message);
 void sasl_plain_first(struct sasl_job *job, struct span message);
 void sasl_external_first(struct sasl_job *job, struct span message);
 void sasl_oauth_first(struct sasl_job *job, struct span message);
+void sasl_anonymous_first(struct sasl_job *job, struct span message);
 void sasl_oauth_last(struct sasl_job *job, struct span message);
 
 /* ---- ends of a step: each answers and frees the job ---- */

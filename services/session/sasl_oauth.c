@@ -191,7 +191,7 @@ static void on_looked_up(void *arg, enum account_status status)
 }
 
 /* A user name, or a bare JID of the stream's domain. */
-static int take_account(struct sasl_job *job, struct span name)
+static int read_account(struct sasl_job *job, struct span name)
 {
     struct arena *arena = &job->job.arena;
     struct span jid;
@@ -209,6 +209,11 @@ static int take_account(struct sasl_job *job, struct span name)
     }
     job->state.account = arena_copy(arena, jid);
     return 0;
+}
+
+static int take_account(struct sasl_job *job, struct span name)
+{
+    return read_account(job, name) == 0 && !jid_is_anonymous(job->state.account) ? 0 : -1;
 }
 
 /* ---- the token ---- */

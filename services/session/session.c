@@ -1,11 +1,13 @@
 /* The daemon's state, its table of calls, and what its parts share. */
 #include "session.h"
 
+#include "account_remove.h"
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "jid/jid.h"
 #include "oauth.h"
 #include "redis/redis.h"
 #include "sweep.h"
@@ -247,4 +249,7 @@ void session_announce(struct session *session, struct span full_jid,
         .changes = record->changes,
     };
     session->options.out->notice(session->options.out_ctx, &msg);
+    if (!bound && jid_is_anonymous(full_jid)) {
+        account_end_anonymous(session, jid_bare(full_jid));
+    }
 }

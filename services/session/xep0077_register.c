@@ -184,7 +184,9 @@ void xep0077_register(void *ctx, struct service_request *request)
     struct register_query query;
     struct span domain = jid_domain(request->from_bare);
     xep0077_parse(&request->stanza, request->from_bare, &request->arena, &query);
-    if (query.action == REGISTER_REFUSE) {
+    if (jid_is_anonymous(request->from_bare)) {
+        service_reply_error(request, "not-allowed", "Anonymous users are not registered.");
+    } else if (query.action == REGISTER_REFUSE) {
         service_reply_error(request, query.condition, query.text);
     } else if (!session_has_domain(session, domain)) {
         service_reply_error(request, "not-allowed", "Accounts are not registered this way here.");

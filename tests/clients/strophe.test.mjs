@@ -80,6 +80,15 @@ test('Strophe.js logs in over wss with a token, and is refused with one that has
   assert.equal(refused, `status ${Strophe.Status.AUTHFAIL} null`);
 });
 
+test('Strophe.js comes in without an account, and may say something', async () => {
+  const juliet = await makeAccount('juliet');
+  const b = await logIn(juliet, edge(plain, 0));
+  const a = await logIn({ jid: domain, password: null }, edge(plain, 1));
+  assert.match(a.jid, new RegExp(`^[0-9a-f-]{36}@${domain}/`));
+  a.connection.send($msg({ to: b.jid, type: 'chat' }).c('body').t('You do not know me'));
+  assert.equal((await has(b, 'message', from(a))).getElementsByTagName('body')[0].textContent, 'You do not know me');
+});
+
 test('Strophe.js is refused with a wrong password, and for a name nobody has, in the same words', async () => {
   const account = await makeAccount('strophe');
   const stranger = { jid: `nobody-${Date.now()}@${domain}`, password: 'x' };

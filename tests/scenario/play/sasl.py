@@ -1,4 +1,4 @@
-"""The client's side of SASL: EXTERNAL (RFC 4422), PLAIN (RFC 4616), OAUTHBEARER (RFC 7628), SCRAM (RFC 5802, RFC 7677) with SHA-1, SHA-256, SHA-512."""
+"""The client's side of SASL: ANONYMOUS (RFC 4505), EXTERNAL (RFC 4422), PLAIN (RFC 4616), OAUTHBEARER (RFC 7628), SCRAM (RFC 5802, RFC 7677) with SHA-1, SHA-256, SHA-512."""
 
 import base64
 import functools
@@ -44,6 +44,19 @@ class External:
 
     def answer(self, challenge):
         raise ValueError("EXTERNAL has no challenge")
+
+    def accepts(self, data):
+        return not data
+
+
+class Anonymous:
+    initial = ""
+
+    def __init__(self, mechanism, user, password, authzid=""):
+        pass
+
+    def answer(self, challenge):
+        raise ValueError("ANONYMOUS has no challenge")
 
     def accepts(self, data):
         return not data
@@ -102,6 +115,7 @@ class Scram:
 
 
 def start(mechanism, user, password, authzid=""):
-    others = {"PLAIN": Plain, "EXTERNAL": External, "OAUTHBEARER": OAuthBearer}
+    others = {"ANONYMOUS": Anonymous, "PLAIN": Plain, "EXTERNAL": External,
+              "OAUTHBEARER": OAuthBearer}
     kind = Scram if mechanism in HASHES else others[mechanism]
     return kind(mechanism, user, password, authzid)

@@ -9,7 +9,7 @@ import string
 
 from . import caps, pattern, sasl
 from .authority import Authority, Issuer
-from .client import CLIENT, FRAMING, STREAMS, Client, Failure, Frames, Refused, Stream
+from .client import CLIENT, FRAMING, SASL, STREAMS, Client, Failure, Frames, Refused, Stream
 from .script import ScriptError
 from .transport import BINARY, http
 
@@ -193,6 +193,17 @@ class Stage:
         await self.authenticates(name, account, None, None, None, None)
         await self.binds(name, resource, None)
 
+    async def logs_in_anonymously(self, name, _):
+        """{NAME} is its full JID, {NAME account} the bare one."""
+        await self.connect(name, "")
+        await self.opens_the_stream(name, None, None)
+        client = self.client(name)
+        if not any(each.text == "ANONYMOUS" for each in client.features.iter("{%s}mechanism" % SASL)):
+            raise Skipped("anonymous logins are off (session.anonymous)")
+        await self.authenticates(name, "@localhost", "ANONYMOUS", None, None, None)
+        await self.binds(name, None, None)
+        self.variables[name + " account"] = self.variables[name].partition("/")[0]
+
     # ---- sending ----
     def sends(self, name, text):
         client = self.client(name)
@@ -286,6 +297,20 @@ class Stage:
             if pattern.fits(wanted, element, self.variables):
                 return
             last = pattern.show(element)
+
+    async def asks_until(self, name, text):
+        """`text`: an iq's payload with a line `to JID` above it, then what its answer must be at last."""
+        to, payload, wanted = self.expand(text).strip().split("\n", 2)
+        expected = self._patterns(wanted)[0]
+        deadline = asyncio.get_running_loop().time() + self.setting.patience
+        while True:
+            answer = await self.client(name).ask("get", payload.strip(), self.setting.patience,
+                                                 to.removeprefix("to "))
+            if pattern.fits(expected, answer, self.variables):
+                return
+            if asyncio.get_running_loop().time() > deadline:
+                raise Failure("it stays\n" + self._diff(pattern.show(expected), pattern.show(answer)))
+            await asyncio.sleep(0.05)
 
     async def receives_nothing(self, name, milliseconds, _):
         try:
@@ -551,6 +576,7 @@ PHRASES = [(re.compile(text.replace("ACTOR", r"(\w+)").replace(" WITHIN", _WITHI
     (r"ACTOR connects( .+)?", "connects"),
     (r"ACTOR opens the stream(?: to (\S+))?", "opens_the_stream"),
     (r"ACTOR logs in as ([^/\s]+)(?:/(.+))?", "logs_in"),
+    (r"ACTOR logs in anonymously", "logs_in_anonymously"),
     (r"ACTOR authenticates " + _AS, "authenticates"),
     (r"ACTOR fails to authenticate " + _AS, "fails_to_authenticate"),
     (r"ACTOR binds(?: (.+))?", "binds"),
@@ -570,6 +596,7 @@ PHRASES = [(re.compile(text.replace("ACTOR", r"(\w+)").replace(" WITHIN", _WITHI
     (r"ACTOR receives a roster push", "receives_push"),
     (r"ACTOR asks for the roster", "asks_for_the_roster"),
     (r"ACTOR's roster is", "roster_is"),
+    (r"ACTOR asks until the answer is", "asks_until"),
     (r"ACTOR is cut off", "is_cut_off"),
     (r"ACTOR goes online(?: with priority (-?\d+))?", "goes_online"),
     (r"ACTOR is quiet", "is_quiet"),

@@ -377,6 +377,30 @@ static void a_session_without_one_is_resumed_as_that(void **state)
     tls_context_free(context);
 }
 
+/* Tickets outlive a reload of the files. */
+static void an_authority_that_goes_takes_its_clients_along(void **state)
+{
+    (void)state;
+    struct tls_identity server = {"a.example", chain_path, key_path, NULL};
+    struct tls_options options = {.identities = &server, .identity_count = 1};
+    struct identity one = identity_new(&(struct wish){.issuer = &authority, .addresses = {"a@b"}});
+    char error[256];
+    for (size_t i = 0; i < 2; i++) {
+        struct tls_context *context = context_new(ca_path, NULL);
+        struct visit first, again;
+        connect_with(&first, context, versions[i], &one, NULL);
+        assert_true(tls_client_is_trusted(first.tls));
+        assert_int_equal(tls_context_reload(context, &options, error, sizeof(error)), 0);
+        connect_with(&again, context, versions[i], &one, &first);
+        assert_false(tls_client_is_trusted(again.tls));
+        assert_true(tls_client_is_trusted(first.tls)); /* what is open stays */
+        visit_end(&first);
+        visit_end(&again);
+        tls_context_free(context);
+    }
+    identity_free(&one);
+}
+
 static void files_that_are_none_are_told(void **state)
 {
     (void)state;
@@ -448,6 +472,7 @@ int main(void)
         cmocka_unit_test(what_is_revoked_is_not_trusted),
         cmocka_unit_test(a_session_with_a_certificate_is_not_resumed),
         cmocka_unit_test(a_session_without_one_is_resumed_as_that),
+        cmocka_unit_test(an_authority_that_goes_takes_its_clients_along),
         cmocka_unit_test(files_that_are_none_are_told),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);

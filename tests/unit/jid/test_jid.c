@@ -213,7 +213,33 @@ static void test_passwords(void **state)
     assert_int_equal(jid_prepare_password(SPAN(""), &arena, &password), -1);
 }
 
-#define TEST(f) cmocka_unit_test_teardown(f, teardown)
+static void test_anonymous_names(void **state)
+{
+    static const char *const others[] = {
+        "example.org",
+        "juliet@example.org",
+        "59bec12a-9bab-452b-88f8-d1563f09e549@example.org", /* version 4: somebody's user name */
+        "59bec12a-9bab-852b-c8f8-d1563f09e549@example.org",
+        "59bec12a-9bab-852b-88f8-d1563f09e54@example.org",
+        "59bec12a-9bab-852b-88f8-d1563f09e5499@example.org",
+        "59bec12a9-bab-852b-88f8-d1563f09e549@example.org",
+        "59bec12g-9bab-852b-88f8-d1563f09e549@example.org",
+    };
+    (void)state;
+    struct span last = {0};
+    for (int i = 0; i < 100; i++) {
+        struct span jid = jid_make_anonymous(SPAN("example.org"), &arena), normal;
+        assert_true(jid_is_anonymous(jid));
+        assert_true(jid_is_bare(jid) && span_is(jid_domain(jid), "example.org"));
+        assert_int_equal(jid_normalise(jid, &arena, &normal), 0);
+        assert_true(span_eq(jid, normal));
+        assert_false(span_eq(jid, last));
+        last = jid;
+    }
+    assert_true(jid_is_anonymous(SPAN("59bec12a-9bab-852b-88f8-d1563f09e549@example.org/x")));
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        assert_false(jid_is_anonymous(span_cstr(others[i])));
+}
 
 static void test_domains_in_ascii(void **state)
 {
@@ -235,6 +261,8 @@ static void test_domains_in_ascii(void **state)
     }
 }
 
+#define TEST(f) cmocka_unit_test_teardown(f, teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +275,7 @@ int main(void)
         TEST(test_results_outlive_the_input),
         TEST(test_passwords),
         TEST(test_domains_in_ascii),
+        TEST(test_anonymous_names),
     };
     return cmocka_run_group_tests_name("jid", tests, NULL, NULL);
 }

@@ -327,6 +327,31 @@ static int tear_down(void **state)
     return 0;
 }
 
+#define GUEST "59bec12a-9bab-852b-88f8-d1563f09e549@localhost"
+
+/* XEP-0175 section 3 */
+static void an_anonymous_account_has_no_contacts(void **state)
+{
+    (void)state;
+    rig_bind(&rig, GUEST "/x", 1);
+    rig_bind(&rig, JULIET, 2);
+    rig_does(&rig, GUEST "/x", ORIGIN(1, 1), SET("<item jid='juliet@localhost'/>"));
+    rig_expect(&rig, "<not-allowed");
+    rig_does(&rig, GUEST "/x", ORIGIN(1, 2),
+             "<presence xmlns='jabber:client' type='subscribe' to='juliet@localhost'/>");
+    rig_expect(&rig, "<not-allowed");
+    rig_expect_not(&rig, "type=\"subscribe\"");
+    rig_does(&rig, GUEST "/x", ORIGIN(1, 3), GET(""));
+    rig_expect(&rig, "<query xmlns=\"jabber:iq:roster\"");
+    rig_expect_not(&rig, "<item");
+    rig_does(&rig, JULIET, ORIGIN(2, 1), GET(""));
+    rig_does(&rig, JULIET, ORIGIN(2, 2),
+             "<presence xmlns='jabber:client' type='subscribe' to='" GUEST "'/>");
+    rig_expect(&rig, "<item jid=\"" GUEST "\" subscription=\"none\"");
+    rig_does(&rig, JULIET, ORIGIN(2, 3), GET(""));
+    rig_expect_not(&rig, "ask="); /* the answer was: unsubscribed */
+}
+
 #define RIG_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -344,6 +369,7 @@ int main(void)
         RIG_TEST(one_is_always_subscribed_to_oneself),
         RIG_TEST(contacts_elsewhere_take_the_same_path),
         RIG_TEST(a_removed_account_leaves_nothing_behind),
+        RIG_TEST(an_anonymous_account_has_no_contacts),
     };
     int failures = cmocka_run_group_tests_name("sqlite", tests, NULL, NULL);
     if (private_postgres_start(&postgres_server) != 0) {

@@ -66,6 +66,17 @@ static void somebody_elses_account_is_not_shown(void **state)
     assert_int_equal(f.asked_count, 0);
 }
 
+static void an_anonymous_account_says_so(void **state)
+{
+    (void)state;
+    service_sends("<iq from='romeo@localhost/orchard' "
+                  "to='59bec12a-9bab-852b-88f8-d1563f09e549@localhost' type='get' id='q'>" INFO
+                  "</iq>",
+                  WIRE_FORWARD_VOUCHED, NULL, 0);
+    redis_answers();
+    assert_non_null(strstr(sent_xml(0), "<identity category=\"account\" type=\"anonymous\"/>"));
+}
+
 static void who_is_vouched_for_sees_the_account(void **state)
 {
     (void)state;
@@ -148,6 +159,7 @@ int main(void)
         TEST(ones_own_account_shows_what_is_announced_for_accounts),
         TEST(somebody_elses_account_is_not_shown),
         TEST(who_is_vouched_for_sees_the_account),
+        TEST(an_anonymous_account_says_so),
         TEST(what_is_gone_for_long_is_not_shown),
         TEST(nodes_are_not_found),
         TEST(items_are_an_empty_list),

@@ -597,6 +597,59 @@ static void test_external_carries_what_the_certificate_says(void **state)
     fixture_down();
 }
 
+static void test_anonymous_is_offered_where_it_is_on(void **state)
+{
+    (void)state;
+    fixture_up(NULL);
+    struct fake_conn *conn = conn_new(&framed);
+    say(conn, OPEN);
+    assert_false(said(conn, "ANONYMOUS"));
+    say(conn, AUTH("'ANONYMOUS'/>"));
+    assert_said(conn, "<invalid-mechanism/>");
+    conn_free(conn);
+    fixture_down();
+    struct stream_options options = default_options();
+    struct stream_domain domains[2];
+    memcpy(domains, options.domains, sizeof(domains));
+    domains[0].anonymous = true;
+    options.domains = domains;
+    fixture_up(&options);
+    conn = conn_new(&framed);
+    say(conn, OPEN);
+    assert_said(conn, "<mechanism>ANONYMOUS</mechanism></mechanisms>");
+    say(conn, AUTH("'ANONYMOUS'/>")); /* there is nothing to ask for */
+    const struct wire_sasl_start *start = &open_call(WIRE_ID_sasl_start)->msg.u.sasl_start;
+    assert_true(span_is(start->mechanism, "ANONYMOUS"));
+    assert_true(span_is_empty(start->initial));
+    answer_sasl(WIRE_ID_sasl_start, WIRE_SASL_SUCCESS, "");
+    assert_said(conn, "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'></success>");
+    conn_free(conn);
+    fixture_down();
+}
+
+static void test_a_token_is_for_encrypted_streams(void **state)
+{
+    (void)state;
+    struct stream_options options = default_options();
+    struct stream_domain domains[2];
+    struct fake_conn conn;
+    memcpy(domains, options.domains, sizeof(domains));
+    domains[0].oauth = true;
+    options.domains = domains;
+    fixture_up(&options);
+    struct fake_conn *plain = conn_new(&framed);
+    say(plain, OPEN);
+    assert_false(said(plain, "OAUTHBEARER"));
+    say(plain, AUTH("'OAUTHBEARER'>biws</auth>"));
+    assert_said(plain, "<encryption-required/>");
+    conn_free(plain);
+    has_certificate = false;
+    visit_with(NULL, NULL, NULL, &conn);
+    assert_said(&conn, "<mechanism>OAUTHBEARER</mechanism>");
+    visit_end(&conn);
+    fixture_down();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -624,6 +677,8 @@ int main(void)
         cmocka_unit_test(test_who_does_not_log_in_in_time_is_dropped),
         cmocka_unit_test(test_external_is_offered_to_who_has_an_address_of_the_domain),
         cmocka_unit_test(test_external_carries_what_the_certificate_says),
+        cmocka_unit_test(test_anonymous_is_offered_where_it_is_on),
+        cmocka_unit_test(test_a_token_is_for_encrypted_streams),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
