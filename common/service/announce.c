@@ -14,6 +14,7 @@ static const struct {
     {SERVICE_SERVER, "server"},
     {SERVICE_ACCOUNT, "account"},
     {SERVICE_OWN, "own"},
+    {SERVICE_FULL, "full"},
 };
 
 #define SCOPES (sizeof(scope_names) / sizeof(scope_names[0]))

@@ -101,6 +101,8 @@ static unsigned request_scope(const struct service_request *request)
 {
     if (!span_is_empty(request->stanza.to) && span_is_empty(jid_node(request->stanza.to)))
         return SERVICE_SERVER;
+    if (!span_is_empty(jid_resource(request->stanza.to)))
+        return SERVICE_FULL;
     return request->is_own ? SERVICE_ACCOUNT | SERVICE_OWN : SERVICE_ACCOUNT;
 }
 
@@ -335,6 +337,15 @@ void service_vouch(struct service_request *request)
 {
     struct service_forward forward = {
         .stanza = &request->stanza, .via = request->account, .vouched = true, .request = request};
+
+    service_forward(request->service, &forward);
+    work_end(request);
+}
+
+void service_pass(struct service_request *request)
+{
+    struct service_forward forward = {
+        .stanza = &request->stanza, .via = request->account, .request = request};
 
     service_forward(request->service, &forward);
     work_end(request);

@@ -10,7 +10,7 @@
  *
  * Announcement lines, words separated by single spaces:
  *
- * - `iq NS SCOPE`: iq get/set whose payload is in NS; SCOPE is server, account or own
+ * - `iq NS SCOPE`: iq get/set whose payload is in NS; SCOPE is server, account, own or full
  * - `presence`: all presence of and to accounts
  * - `keep`: messages that wait for their account (items keep, came)
  * - `archive`: messages for the archives of accounts (keep)
@@ -42,6 +42,8 @@ struct service_request;
 #define SERVICE_SERVER  1u /* one of our domains */
 #define SERVICE_ACCOUNT 2u /* a bare account, by anybody: the handler decides who may */
 #define SERVICE_OWN     4u /* the sender's own account (or no `to`); others get <forbidden/> */
+#define SERVICE_FULL                                                                               \
+    8u /* a full JID, there or not: the handler refuses or lets pass (service_pass) */
 
 typedef void service_handler_fn(void *ctx, struct service_request *request);
 
@@ -124,6 +126,8 @@ void service_reply(struct service_request *request, const struct stanza *reply);
 /* The sender of this iq may know about the account: let the router answer it, as it would answer
  * the account itself (disco#info, whose features only the router has all of). */
 void service_vouch(struct service_request *request);
+/* The stanza may go on to the full JID it is for. */
+void service_pass(struct service_request *request);
 /* Nothing to answer. */
 void service_finish(struct service_request *request);
 

@@ -1,5 +1,6 @@
 /* Presence without `to`: initial presence and what follows (RFC 6121 sections 4.2 and 4.4). */
 #include "base/buf.h"
+#include "base/clock.h"
 #include "block_store.h"
 #include "broadcast.h"
 #include "bus/wire.h"
@@ -7,6 +8,7 @@
 #include "presence.h"
 #include "states.h"
 #include "xep0153_avatar.h"
+#include "xep0203_delay.h"
 #include "xml/ns.h"
 
 struct available {
@@ -72,11 +74,8 @@ static void show_others(struct job *job, struct available *work)
         contact_send_available(job, &work->others[i], me);
     }
     for (size_t i = 0; i < work->state.count; i++) {
-        struct stanza stanza;
-        const struct state_session *session = &work->state.sessions[i];
-        if (session != work->session && state_is_available(session) &&
-            stanza_decode(session->stanza, job->arena, &stanza) == 0) {
-            job_forward(job, &stanza, &me, 1, false);
+        if (&work->state.sessions[i] != work->session) {
+            contact_send_session(job, &work->state.sessions[i], me);
         }
     }
     for (size_t i = 0; i < work->contacts.count; i++) {
@@ -158,6 +157,7 @@ static void store(struct job *job)
                   (work->is_initial || session->priority_plus_128 < STATE_PRIORITY_ZERO);
     work->shown = job->request->stanza;
     work->shown.from = session->jid;
+    delay_drop_forged(job, &work->shown);
     avatar_add(job, &work->avatar, &work->shown);
     stanza_encode(&work->shown, &bytes);
     session->stanza = arena_copy(job->arena, buf_span(&bytes));
@@ -166,6 +166,7 @@ static void store(struct job *job)
     session->changed_n =
         work->is_initial || work->comes ? job->request->origin_n : session->changed_n;
     session->priority_plus_128 = work->priority_plus_128;
+    session->since_ms = clock_real_ms();
     state_write(job, &work->state, session);
     if (work->is_initial) {
         read_contacts(job, work);

@@ -3,18 +3,24 @@
 
 #include "job.h"
 #include "states.h"
+#include "xep0203_delay.h"
+
+bool contact_send_session(struct job *job, const struct state_session *session, struct span to)
+{
+    struct stanza stanza;
+    if (!state_is_available(session) || stanza_decode(session->stanza, job->arena, &stanza) != 0) {
+        return false;
+    }
+    delay_add(job, session->since_ms, &stanza);
+    job_forward(job, &stanza, &to, 1, false);
+    return true;
+}
 
 size_t contact_send_available(struct job *job, const struct state *state, struct span to)
 {
     size_t sent = 0;
     for (size_t i = 0; i < state->count; i++) {
-        struct stanza stanza;
-        const struct state_session *session = &state->sessions[i];
-        if (state_is_available(session) &&
-            stanza_decode(session->stanza, job->arena, &stanza) == 0) {
-            job_forward(job, &stanza, &to, 1, false);
-            sent++;
-        }
+        sent += contact_send_session(job, &state->sessions[i], to);
     }
     return sent;
 }

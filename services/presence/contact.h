@@ -6,7 +6,10 @@
 
 struct job;
 
-/* Sends the stored presence of every available session of `state` to `to`. Returns how many. */
+/* Sends the session's stored presence to `to`, stamped with when it came (XEP-0203), if it is
+ * available. Returns whether it is. */
+bool contact_send_session(struct job *job, const struct state_session *session, struct span to);
+/* The same for every session of `state`. Returns how many are available. */
 size_t contact_send_available(struct job *job, const struct state *state, struct span to);
 /* Sends unavailable presence of every available session to `to`. */
 void contact_send_unavailable(struct job *job, const struct state *state, struct span to);

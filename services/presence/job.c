@@ -203,6 +203,14 @@ void job_vouch(struct job *job)
     job_end(job);
 }
 
+void job_pass(struct job *job)
+{
+    if (job->request) {
+        service_pass(job->request);
+    }
+    job_end(job);
+}
+
 void job_error(struct job *job, const char *condition, const char *text)
 {
     trace(job, condition);

@@ -55,6 +55,7 @@ void job_go(struct job *job, job_fn *then);
 void job_finish(struct job *job);
 void job_result(struct job *job, struct span payload);
 void job_vouch(struct job *job); /* service_vouch */
+void job_pass(struct job *job);  /* service_pass */
 void job_error(struct job *job, const char *condition, const char *text);
 /* Ends the job but leaves its request without an answer: another job will go on with it. */
 void job_leave(struct job *job);

@@ -7,7 +7,8 @@
  *     Owns what RFC 6121 says about rosters (section 2), subscriptions (section 3, Appendix A) and
  *     presence (section 4): roster get, set, push and versioning, the subscription state machine
  *     with pre-approval, initial and later presence, probes, directed presence and its clean-up,
- *     last activity of accounts (XEP-0012), and block lists (XEP-0191; routers act on them). Dials every router; any number may run, and each
+ *     last activity of accounts, and who may ask their sessions for theirs (XEP-0012), and
+ *     block lists (XEP-0191; routers act on them). Dials every router; any number may run, and each
  *     account is served by whichever instance the routers choose for it.
  *
  * MESSAGES

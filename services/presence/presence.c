@@ -14,6 +14,7 @@ static const struct service_handler handlers[] = {
     {NS_ROSTER, "query", SERVICE_GET, SERVICE_OWN, NS_ROSTER, roster_get},
     {NS_ROSTER, "query", SERVICE_SET, SERVICE_OWN, NULL, roster_set},
     {NS_LAST, "query", SERVICE_GET, SERVICE_ACCOUNT, NS_LAST, xep0012_last},
+    {NS_LAST, NULL, SERVICE_GET | SERVICE_SET, SERVICE_FULL, NULL, xep0012_resource},
     {NS_DISCO_INFO, "query", SERVICE_GET, SERVICE_ACCOUNT, NULL, xep0030_account},
     {NS_BLOCKING, "blocklist", SERVICE_GET, SERVICE_OWN, NULL, xep0191_get},
     {NS_BLOCKING, "block", SERVICE_SET, SERVICE_OWN, NULL, xep0191_set},

@@ -68,7 +68,8 @@ service_handler_fn subscription_out; /* subscription.c */
 service_handler_fn subscription_in;  /* subscription.c */
 service_handler_fn probe_out;        /* probe.c */
 service_handler_fn probe_in;         /* probe.c */
-service_handler_fn xep0012_last;     /* xep0012_last.c */
+service_handler_fn xep0012_last;     /* xep0012_last.c: of an account */
+service_handler_fn xep0012_resource; /* xep0012_last.c: of a session, by whom it may be asked */
 service_handler_fn xep0030_account;  /* xep0030_account.c */
 service_handler_fn xep0191_get;      /* xep0191_blocking.c: <blocklist/> */
 service_handler_fn xep0191_set;      /* xep0191_blocking.c: <block/>, <unblock/> */

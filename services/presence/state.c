@@ -82,6 +82,7 @@ static void join(struct reading *reading, size_t i)
     session->priority_plus_128 = record->priority_plus_128;
     session->stanza = record->stanza;
     session->changed_n = record->changed_n;
+    session->since_ms = record->since_ms;
 }
 
 static void on_sessions(void *arg, enum registry_status status,
@@ -185,6 +186,7 @@ void state_write(struct job *job, const struct state *state, const struct state_
         .priority_plus_128 = session->priority_plus_128,
         .stanza = session->stanza,
         .changed_n = session->changed_n,
+        .since_ms = session->since_ms,
     };
     wire_encode(&msg, &bytes);
     job_hold(job);

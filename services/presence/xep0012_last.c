@@ -1,5 +1,5 @@
-/* XEP-0012 last activity of an account: how long ago its last resource went, for those who may see
- * its presence. */
+/* XEP-0012 last activity of an account: how long ago its last resource went, and who may ask
+ * its sessions: those who may see its presence. */
 #include "base/buf.h"
 #include "base/clock.h"
 #include "presence.h"
@@ -53,4 +53,29 @@ static void run(struct job *job)
 void xep0012_last(void *ctx, struct service_request *request)
 {
     job_start(ctx, request->account, request, run);
+}
+
+/* Section 4: only who may see the presence of the account may ask its sessions. Others are refused
+ * alike whether there is such a session, such an account, or not. */
+static void let_pass(struct job *job)
+{
+    const unsigned *subscription = job->data;
+    if (job->request->is_own || (*subscription & STATE_FROM)) {
+        job_pass(job);
+        return;
+    }
+    job_error(job, "forbidden", NULL);
+}
+
+static void run_resource(struct job *job)
+{
+    unsigned *subscription = arena_calloc(job->arena, 1, sizeof(*subscription));
+    job->data = subscription;
+    roster_state(job, job->request->from_bare, subscription);
+    job_go(job, let_pass);
+}
+
+void xep0012_resource(void *ctx, struct service_request *request)
+{
+    job_start(ctx, request->account, request, run_resource);
 }

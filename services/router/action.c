@@ -168,6 +168,23 @@ static void act_service_account(struct routing *routing, struct target *target)
         refuse_iq(routing, target, "service-unavailable");
 }
 
+/* Who says whether a request may go on to a full JID, or NULL: it may. */
+static const struct owner *guard_of(const struct routing *routing, struct span resource)
+{
+    if (routing->row != ROW_IQ_REQUEST || span_is_empty(resource))
+        return NULL;
+    return iq_owner(routing, SCOPE_FULL);
+}
+
+bool action_guarded(struct routing *routing, const struct target *target)
+{
+    const struct owner *guard = guard_of(routing, target->resource);
+
+    if (guard)
+        errand_send(routing->job, guard, target->account, true);
+    return guard != NULL;
+}
+
 static void act_own(struct routing *routing, struct target *target)
 {
     if (!own_answer(routing, target, SCOPE_OWN))
@@ -245,8 +262,10 @@ const struct owner *action_owner(const struct routing *routing)
 
     if (stanza->kind == STANZA_PRESENCE)
         return services_presence(routing->router->services);
-    if (stanza->kind != STANZA_IQ || !span_is_empty(jid_resource(stanza->to)))
+    if (stanza->kind != STANZA_IQ)
         return NULL;
+    if (!span_is_empty(jid_resource(stanza->to)))
+        return guard_of(routing, jid_resource(stanza->to));
     if (!span_is_empty(stanza->to) && span_is_empty(jid_node(stanza->to)))
         return iq_owner(routing, SCOPE_SERVER);
     owner = iq_owner(routing, SCOPE_OWN);

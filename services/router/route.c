@@ -271,6 +271,8 @@ static void judge(struct routing *routing, struct target *target)
 
     if (target->entry && target->entry->blocked && block_stops_inbound(routing, target))
         return;
+    if (action_guarded(routing, target))
+        return;
     target->dest = account_dest(target);
     if (!target->is_verified && rules_is_negative(routing->row, target->dest))
         needs = ROUTE_SESSIONS | ROUTE_FRESH;

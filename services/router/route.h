@@ -55,6 +55,8 @@ bool route_is_covered(struct router *router, struct span to, const struct wire_u
 
 /* What the table says (action.c). */
 void action_do(struct routing *routing, struct target *target, enum rules_action action);
+/* Whether a service has to agree before a request goes to a full JID: then it has been handed over. */
+bool action_guarded(struct routing *routing, const struct target *target);
 /* Whether what becomes of the stanza depends on there being such an account. */
 bool action_asks_existence(const struct routing *routing);
 /* The service that a client's stanza will be handed to as far as its header tells, or NULL. */

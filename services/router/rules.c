@@ -7,6 +7,7 @@
  * - normal and groupchat to a full JID that matches nothing (8.5.3.2.1): the sender is told, since
  *   silence would lose the message and a chat room needs the error to drop a ghost. A headline is
  *   not worth an answer.
+ * - A probe for nobody (4.3.2, 8.5.1) is answered like one by a stranger: `unsubscribed`.
  * - No such user (8.5.1): the sender is told. So a message that could be stored tells whether an
  *   account exists, as it does with ejabberd and Prosody: accepting it in silence would lose it.
  *   What is never stored is answered alike for both.
@@ -48,7 +49,7 @@ static const unsigned char table[ROW_COUNT][DEST_COUNT] = {
     [ROW_PRESENCE_STATE]          = {____, AVAI, AVAI, ____, DLVR, ____, BARE, ____, ____, ____},
     [ROW_PRESENCE_SUBSCRIPTION_IN]= {____, P_IN, P_IN, P_IN, P_IN, P_IN, P_IN, ____, NREM, P_IN},
     [ROW_PRESENCE_SUBSCRIPTION]   = {____, AVAI, AVAI, ____, DLVR, BARE, BARE, ____, NREM, ____},
-    [ROW_PRESENCE_PROBE_IN]       = {____, P_IN, P_IN, P_IN, P_IN, P_IN, P_IN, ____, ____, P_IN},
+    [ROW_PRESENCE_PROBE_IN]       = {P_IN, P_IN, P_IN, P_IN, P_IN, P_IN, P_IN, ____, ____, P_IN},
     [ROW_PRESENCE_PROBE]          = {____, ____, ____, ____, ____, ____, ____, ____, ____, ____},
     [ROW_PRESENCE_ERROR]          = {____, AVAI, AVAI, ____, DLVR, ____, BARE, ____, ____, ____},
     [ROW_IQ_REQUEST]              = {UNAV, SVCA, SVCA, SVCA, DLVR, UNAV, SVCA, SVCS, NREM, LATR},

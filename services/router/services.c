@@ -29,7 +29,7 @@ struct services {
     bool is_archived;
 };
 
-static const char *const scope_names[SCOPE_COUNT] = {"server", "account", "own"};
+static const char *const scope_names[SCOPE_COUNT] = {"server", "account", "own", "full"};
 
 static struct owner *owner_get(struct services *services, const char *kind)
 {

@@ -20,7 +20,7 @@
 struct loop;
 struct services;
 
-enum services_scope { SCOPE_SERVER, SCOPE_ACCOUNT, SCOPE_OWN, SCOPE_COUNT };
+enum services_scope { SCOPE_SERVER, SCOPE_ACCOUNT, SCOPE_OWN, SCOPE_FULL, SCOPE_COUNT };
 enum services_what { SERVICES_FEATURE, SERVICES_IDENTITY };
 
 /* A kind of daemon. */

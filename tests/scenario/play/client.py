@@ -89,6 +89,7 @@ class Client:
         self._log = log
         self._queue = asyncio.Queue()
         self._reader = None
+        self.sees_optional = False
         self._number = 0
 
     # ---- bytes ----
@@ -102,7 +103,7 @@ class Client:
             while (text := await self.connection.receive()) is not None:
                 self._log("%s <- %s" % (self.name, text))
                 for element in self.framing.feed(text):
-                    if not is_optional(element):
+                    if self.sees_optional or not is_optional(element):
                         self._queue.put_nowait(element)
         except (Failure, ElementTree.ParseError, ValueError) as error:
             self._log("%s <- (%s)" % (self.name, error))

@@ -87,7 +87,7 @@ def _is_added(parent, child):
 
 
 def _match_children(pattern, actual, variables, allows_more):
-    left = [child for child in actual if not _is_added(actual, child)]
+    left = list(actual)
     for wanted in pattern:
         reason = None
         for child in left:
@@ -103,6 +103,7 @@ def _match_children(pattern, actual, variables, allows_more):
         else:
             raise Mismatch("no child <%s> fits%s" % (_local(wanted.tag),
                                                      ": %s" % reason if reason else ""))
+    left = [child for child in left if not _is_added(actual, child)]
     if left and not allows_more:
         raise Mismatch("<%s> has more children: %s" % (
             _local(pattern.tag), ", ".join(_local(child.tag) for child in left)))

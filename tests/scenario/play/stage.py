@@ -354,6 +354,10 @@ class Stage:
             "<{0}{1} type='error'><error type='{2}' {{*}}><{3} xmlns='{4}'>{{any}}</{3}>{{*}}</error>"
             "{{*}}</{0}>").format(head[1], head[2].rstrip(), kind, condition, _STANZA_ERRORS))
 
+    def sees_absence(self, name, _):
+        """From now on unavailable presence of bare JIDs, which a server may leave out, counts too."""
+        self.client(name).sees_optional = True
+
     def features_contain(self, name, text):
         for wanted in self._patterns(text):
             if not any(pattern.fits(wanted, each, self.variables)
@@ -592,6 +596,7 @@ PHRASES = [(re.compile(text.replace("ACTOR", r"(\w+)").replace(" WITHIN", _WITHI
     (r"ACTOR receives error (\w+) ([\w-]+)", "receives_error"),
     (r"ACTOR's features contain", "features_contain"),
     (r"ACTOR's features do not contain", "features_lack"),
+    (r"ACTOR sees who is absent", "sees_absence"),
     (r"ACTOR verifies the capabilities (\S+) of (\S+)", "verifies_capabilities"),
     (r"ACTOR receives a roster push", "receives_push"),
     (r"ACTOR asks for the roster", "asks_for_the_roster"),

@@ -95,6 +95,27 @@ static inline void rig_handle(struct rig *rig, struct presence *presence,
     presence_item(presence, rig->router, ++rig->tokens, &msg);
 }
 
+/* How a stamp of XEP-0203 by the server is noted: times differ. */
+#define LATE "<late/>"
+
+/* Writes LATE for each such stamp from `at` on. */
+static inline void rig_note_stamps(struct buf *said, size_t at)
+{
+    static const char delay[] = "<delay xmlns=\"urn:xmpp:delay\" from=\"localhost\" stamp=\"20";
+    struct buf rest = {0};
+    const char *found;
+
+    while ((found = strstr(buf_cstr(said) + at, delay)) != NULL) {
+        at = (size_t)(found - said->data);
+        buf_append_cstr(&rest, strstr(found, "/>") + 2);
+        said->len = at;
+        buf_append_cstr(said, LATE);
+        buf_append_span(said, buf_span(&rest));
+        buf_reset(&rest);
+    }
+    buf_deinit(&rest);
+}
+
 static inline void rig_note(struct rig *rig, const struct wire_forward *forward,
                             const struct stanza *stanza)
 {
@@ -102,7 +123,9 @@ static inline void rig_note(struct rig *rig, const struct wire_forward *forward,
         buf_printf(&rig->said, "%s%.*s", i ? "," : "", SPAN_ARG(forward->recipients.items[i]));
     }
     buf_append_cstr(&rig->said, forward->recipients.count ? " " : "");
+    size_t at = rig->said.len;
     stanza_write(stanza, (struct span){0}, (struct span){0}, &rig->said);
+    rig_note_stamps(&rig->said, at);
     buf_append_cstr(&rig->said, "\n");
 }
 

@@ -452,7 +452,7 @@ static void fan_out_is_one_parcel_per_holder(void **state)
 static void inbound_presence_reaches_the_daemon_of_each_recipient(void **state)
 {
     static const char *const to[] = {"juliet@localhost", "tybalt@localhost"};
-    uint64_t token = service_sends("<presence from='romeo@localhost/orchard' type='probe'/>",
+    uint64_t token = service_sends("<presence from='romeo@localhost' type='subscribe'/>",
                                    WIRE_FORWARD_INBOUND, to, 2);
 
     (void)state;
@@ -466,6 +466,50 @@ static void inbound_presence_reaches_the_daemon_of_each_recipient(void **state)
     assert_false(is_settled(token));
     fake_settle(0, BUS_SETTLED);
     assert_true(is_settled(token));
+}
+
+static void probes_reach_the_daemon_whether_there_is_an_account_or_not(void **state)
+{
+    static const char *const to[] = {"juliet@localhost", "tybalt@localhost"};
+    uint64_t token = service_sends("<presence from='romeo@localhost/orchard' type='probe'/>",
+                                   WIRE_FORWARD_INBOUND, to, 2);
+
+    (void)state;
+    redis_answers();
+    assert_int_equal(f.asked_count, 0);
+    assert_int_equal(fake.sent_count, 2);
+    check_handle(0, "presence", "juliet@localhost", true);
+    check_handle(1, "presence", "tybalt@localhost", true);
+    fake_settle_all();
+    assert_true(is_settled(token));
+}
+
+static const struct span guard_line = {"iq jabber:iq:last full", 22};
+
+/* XEP-0012 section 4: a service that announced it says who may ask a session. */
+static void a_guarded_request_goes_to_its_guard_first(void **state)
+{
+    struct bus_peer *guard = fake_peer("presence", "presence-1");
+
+    (void)state;
+    guard->lines = &guard_line;
+    guard->line_count = 1;
+    router_peer_up(f.router, guard);
+    client_sends(f.edge1, 1,
+                 "<iq from='romeo@localhost/orchard' to='juliet@localhost/balcony' type='get' "
+                 "id='q'><query xmlns='jabber:iq:last'/></iq>");
+    client_sends(f.edge1, 1,
+                 "<iq from='romeo@localhost/orchard' to='juliet@localhost/nowhere' type='get' "
+                 "id='q'><query xmlns='jabber:iq:last'/></iq>");
+    redis_answers();
+    assert_int_equal(fake.sent_count, 2);
+    check_handle(0, "presence", "juliet@localhost", true);
+    check_handle(1, "presence", "juliet@localhost", true);
+    service_sends("<iq from='romeo@localhost/orchard' to='juliet@localhost/balcony' type='get' "
+                  "id='q'><query xmlns='jabber:iq:last'/></iq>",
+                  0, NULL, 0);
+    redis_answers();
+    check_deliver(2, "edge-2", 1, 2);
 }
 
 static void subscriptions_dealt_with_reach_the_clients(void **state)
@@ -545,6 +589,8 @@ int main(void)
         EARLY(early_iqs_wait_for_services_to_say_hello),
         TEST(fan_out_is_one_parcel_per_holder),
         TEST(inbound_presence_reaches_the_daemon_of_each_recipient),
+        TEST(probes_reach_the_daemon_whether_there_is_an_account_or_not),
+        TEST(a_guarded_request_goes_to_its_guard_first),
         TEST(subscriptions_dealt_with_reach_the_clients),
         TEST(lost_presence_is_nobodys),
         TEST(what_is_no_stanza_is_settled_and_forgotten),
