@@ -22,6 +22,7 @@ set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root" || exit 1
 logs=$root/build/test-logs
+jobs=$((2 * $(nproc))) # tests at a time: they wait more than they work
 authority=$root/build/test-authority
 passed=0
 failed=0
@@ -73,17 +74,17 @@ stage_lint() {
 }
 
 stage_unit() {
-    ctest --test-dir build/asan -L unit -j "$(nproc)" --no-tests=error --output-on-failure
+    ctest --test-dir build/asan -L unit -j "$jobs" --no-tests=error --output-on-failure
 }
 
 stage_tsan() {
     build_with tsan && TSAN_OPTIONS=suppressions=$root/tests/tsan.supp \
-        ctest --test-dir build/tsan -L unit --no-tests=error --output-on-failure \
+        ctest --test-dir build/tsan -L unit -j "$jobs" --no-tests=error --output-on-failure \
         -R 'unit/(bus|loop|metric|redis|registry|sql|session|presence|pubsub|archive)/'
 }
 
 stage_daemon() {
-    ctest --test-dir build/asan -L daemon --no-tests=error --output-on-failure
+    ctest --test-dir build/asan -L daemon -j "$jobs" --no-tests=error --output-on-failure
 }
 
 stage_scenario() {

@@ -61,23 +61,43 @@ class Account:
         self.password = password
 
 
+async def control(*words, said=""):
+    """What the operator's command answers."""
+    child = await asyncio.create_subprocess_exec(
+        *shlex.split(os.environ["CLUSTER_CTL"]), *words,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
+    answer, _ = await child.communicate(said.encode())
+    assert child.returncode == 0, answer.decode()
+    return answer.decode()
+
+
 async def make_account(stem, password="p4ss word"):
     account = Account(stem, password)
-    adding = await asyncio.create_subprocess_exec(
-        *shlex.split(os.environ["CLUSTER_CTL"]), "user", "add", account.jid,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
-    said, _ = await adding.communicate((password + "\n").encode())
-    assert adding.returncode == 0, said.decode()
+    await control("user", "add", account.jid, said=password + "\n")
     return account
 
 
-def assert_scram(account):
-    """The session daemons' logs say with what the (failed) logins of the account were tried first."""
+def failed_logins(account):
+    """[(time, mechanism)] of what the session daemons refused, from their logs."""
     tried = []
     for path in glob.glob(os.path.join(os.environ["CLUSTER_RUN_DIR"], "log", "session-*.log")):
         with open(path, encoding="utf-8") as log:
             tried += re.findall(r"time=(\S+) .*event=login_failed mechanism=(\S+) account=%s " % account.jid,
                                 log.read())
+    return tried
+
+
+async def refused(account):
+    """Waits until a login of the account has failed."""
+    end = time.monotonic() + PATIENCE
+    while not failed_logins(account):
+        assert time.monotonic() < end, "no login of %s was tried" % account.jid
+        await asyncio.sleep(0.1)
+
+
+def assert_scram(account):
+    """The (failed) logins of the account were tried with SCRAM first."""
+    tried = failed_logins(account)
     assert tried and min(tried)[1].startswith("SCRAM-"), "logins were tried with %s" % sorted(tried)
 
 

@@ -83,9 +83,28 @@ async def conversation(way):
         await elsewhere.leave()
 
 
+async def refusal(way):
+    """It tries one mechanism after the other, again and again, and shows nothing."""
+    romeo = await make_account("romeo")
+    romeo.password = "not it"
+    terminal = Terminal()
+    try:
+        await start(terminal, romeo, way)
+        await desktop.refused(romeo)
+        assert romeo.jid not in await desktop.control("session", "list")
+    finally:
+        await terminal.end()
+    desktop.assert_scram(romeo)
+
+
 def tests():
-    return {"finch over %s chats both ways with a WebSocket client and each sees the other's presence" % way:
-            lambda w=way: conversation(w) for way in desktop.WAYS}
+    found = {}
+    for way in desktop.WAYS:
+        by = "finch over %s " % way
+        found[by + "chats both ways with a WebSocket client and each sees the other's presence"] = \
+            lambda w=way: conversation(w)
+        found[by + "uses SCRAM and is refused with a wrong password"] = lambda w=way: refusal(w)
+    return found
 
 
 if __name__ == "__main__":
