@@ -45,10 +45,12 @@ struct tcp_conn {
     struct buf sending; /* given to libuv, which waits for the socket */
     uv_write_t write;
     uv_connect_t connect;
+    struct tcp_goodbye *goodbye; /* goodbye.c; NULL but while it lasts */
     char peer[48];
     bool is_connecting;
     bool is_reading;   /* what the owner wants */
-    bool is_ended;     /* on_end was called */
+    bool is_ended;     /* on_end was called: nothing more comes */
+    bool is_broken;    /* nothing more goes either */
     bool is_finishing; /* closes when everything is written */
     bool is_closed;
 };
@@ -61,6 +63,13 @@ void loop_run_tasks(struct loop *loop);
 struct tcp_conn *tcp_conn_new(struct loop *loop, bool is_unix);
 /* tcp.c: the handle is connected: notes the peer, starts reading if the owner wants to. */
 void tcp_conn_connected(struct tcp_conn *conn);
+
+/* goodbye.c: everything is written: sends our end and waits for the peer's. */
+void tcp_goodbye_drained(struct tcp_conn *conn);
+/* goodbye.c: the connection closes; its timer stops. */
+void tcp_goodbye_stop(struct tcp_conn *conn);
+/* tcp.c: starts or stops libuv's reading as the owner wants. */
+void tcp_apply_reading(struct tcp_conn *conn);
 
 /* address.c: parses an address literal; 0 or -1. */
 int address_parse(const char *address, uint16_t port, struct sockaddr_storage *out);

@@ -23,16 +23,27 @@ struct tcp_conn *tcp_conn_new(struct loop *loop, bool is_unix)
     return conn;
 }
 
+/* Nothing more comes. */
 static void end(struct tcp_conn *conn)
 {
     if (conn->is_closed || conn->is_ended)
         return;
     conn->is_ended = true;
     uv_read_stop(&conn->handle.stream);
-    if (conn->is_finishing)
-        tcp_close(conn);
-    else if (conn->handlers)
+    if (!conn->is_finishing && conn->handlers)
         conn->handlers->on_end(conn->arg);
+    else if (conn->is_broken || tcp_pending(conn) == 0)
+        tcp_close(conn);
+}
+
+/* Nothing more comes or goes. */
+static void break_off(struct tcp_conn *conn)
+{
+    conn->is_broken = true;
+    if (conn->is_ended && conn->is_finishing)
+        tcp_close(conn);
+    else
+        end(conn);
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -49,20 +60,22 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
 {
     struct tcp_conn *conn = stream->data;
 
-    if (len < 0)
+    if (len == UV_EOF)
         end(conn);
-    else if (len > 0)
+    else if (len < 0)
+        break_off(conn);
+    else if (len > 0 && !conn->goodbye)
         conn->handlers->on_read(conn->arg, span_of(buf->base, (size_t)len));
 }
 
-static void apply_reading(struct tcp_conn *conn)
+void tcp_apply_reading(struct tcp_conn *conn)
 {
     if (conn->is_closed || conn->is_ended || conn->is_connecting || !conn->handlers)
         return;
     if (!conn->is_reading)
         uv_read_stop(&conn->handle.stream);
     else if (uv_read_start(&conn->handle.stream, on_alloc, on_read) != 0)
-        end(conn);
+        break_off(conn);
 }
 
 static void note_peer(struct tcp_conn *conn)
@@ -86,7 +99,7 @@ void tcp_conn_connected(struct tcp_conn *conn)
 {
     conn->is_connecting = false;
     note_peer(conn);
-    apply_reading(conn);
+    tcp_apply_reading(conn);
 }
 
 static void on_connect(uv_connect_t *connect, int status)
@@ -94,7 +107,7 @@ static void on_connect(uv_connect_t *connect, int status)
     struct tcp_conn *conn = connect->data;
 
     if (status != 0)
-        end(conn);
+        break_off(conn);
     else
         tcp_conn_connected(conn);
 }
@@ -124,24 +137,24 @@ void tcp_conn_start(struct tcp_conn *conn, const struct tcp_handlers *handlers, 
     conn->handlers = handlers;
     conn->arg = arg;
     conn->is_reading = true;
-    apply_reading(conn);
+    tcp_apply_reading(conn);
 }
 
 void tcp_pause(struct tcp_conn *conn)
 {
     conn->is_reading = false;
-    apply_reading(conn);
+    tcp_apply_reading(conn);
 }
 
 void tcp_resume(struct tcp_conn *conn)
 {
     conn->is_reading = true;
-    apply_reading(conn);
+    tcp_apply_reading(conn);
 }
 
 void tcp_write(struct tcp_conn *conn, struct span bytes)
 {
-    if (conn->is_closed || conn->is_ended || bytes.len == 0)
+    if (conn->is_closed || conn->is_broken || bytes.len == 0)
         return;
     buf_append_span(&conn->out, bytes);
     loop_task_schedule(&conn->flush);
@@ -157,7 +170,9 @@ static void drained(struct tcp_conn *conn)
     /* An idle connection holds no memory. */
     buf_deinit(&conn->out);
     buf_deinit(&conn->sending);
-    if (conn->is_finishing)
+    if (conn->goodbye && !conn->is_ended)
+        tcp_goodbye_drained(conn);
+    else if (conn->is_finishing)
         tcp_close(conn);
     else if (conn->handlers && conn->handlers->on_drained)
         conn->handlers->on_drained(conn->arg);
@@ -171,7 +186,7 @@ static void on_written(uv_write_t *write, int status)
     if (conn->is_closed)
         return;
     if (status != 0)
-        end(conn);
+        break_off(conn);
     else
         flush(conn);
 }
@@ -188,7 +203,7 @@ static void queue_rest(struct tcp_conn *conn)
     int rc = uv_write(&conn->write, &conn->handle.stream, &rest, 1, on_written);
     if (rc != 0) {
         buf_reset(&conn->sending);
-        end(conn);
+        break_off(conn);
     }
 }
 
@@ -196,7 +211,7 @@ static void flush(void *arg)
 {
     struct tcp_conn *conn = arg;
 
-    if (conn->is_closed || conn->is_ended || conn->sending.len)
+    if (conn->is_closed || conn->is_broken || conn->sending.len)
         return; /* on_written comes back here */
     if (conn->out.len == 0) {
         drained(conn);
@@ -205,7 +220,7 @@ static void flush(void *arg)
     uv_buf_t out = uv_buf_init(conn->out.data, (unsigned)conn->out.len);
     int sent = uv_try_write(&conn->handle.stream, &out, 1);
     if (sent < 0 && sent != UV_EAGAIN) {
-        end(conn);
+        break_off(conn);
         return;
     }
     buf_consume(&conn->out, sent > 0 ? (size_t)sent : 0);
@@ -223,6 +238,7 @@ static void on_closed(uv_handle_t *handle)
         conn->handlers->on_closed(conn->arg);
     buf_deinit(&conn->out);
     buf_deinit(&conn->sending);
+    mem_free(conn->goodbye);
     mem_free(conn);
 }
 
@@ -232,6 +248,7 @@ void tcp_close(struct tcp_conn *conn)
         return;
     conn->is_closed = true;
     loop_task_cancel(&conn->flush);
+    tcp_goodbye_stop(conn);
     uv_close(&conn->handle.any, on_closed);
 }
 
@@ -239,7 +256,7 @@ void tcp_finish(struct tcp_conn *conn)
 {
     tcp_pause(conn);
     conn->is_finishing = true;
-    if (conn->is_ended)
+    if (conn->is_broken)
         tcp_close(conn);
     else if (!conn->is_closed)
         loop_task_schedule(&conn->flush);

@@ -37,7 +37,8 @@ void tcp_listener_free(struct tcp_listener *listener);
 struct tcp_handlers {
     /* Bytes that came; they live for the callback. */
     void (*on_read)(void *arg, struct span bytes);
-    /* The peer will send no more, or the connection broke: the owner calls tcp_close. */
+    /* The peer will send no more, or the connection broke: the owner calls tcp_close, or tcp_finish
+     * or tcp_goodbye when it has something left to say to a peer that may still listen. */
     void (*on_end)(void *arg);
     /* Everything written so far has been given to the kernel. May be NULL. */
     void (*on_drained)(void *arg);
@@ -60,6 +61,11 @@ size_t tcp_pending(const struct tcp_conn *conn);
 /* Takes. Closes at once; with tcp_finish what is queued is written before (and reading stops). */
 void tcp_close(struct tcp_conn *conn);
 void tcp_finish(struct tcp_conn *conn);
+/* Takes. As tcp_finish, but the last bytes arrive: closing a socket with unread input would make
+ * the kernel reset the connection and the peer lose them. So what the peer still sends is read and
+ * dropped until it closes too, or until `patience_ms` after this call, whatever is written by then.
+ * No callback but on_closed comes. */
+void tcp_goodbye(struct tcp_conn *conn, uint32_t patience_ms);
 /* "192.0.2.1", "2001:db8::1", or "unix"; borrows. */
 const char *tcp_peer(const struct tcp_conn *conn);
 
