@@ -1,12 +1,10 @@
 /* Counters with an expiry, checked and counted in one script. */
 #include "limit.h"
 
+#include "admit/address.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "redis/redis.h"
-
-#include <arpa/inet.h>
-#include <netinet/in.h>
 
 static const struct redis_script limit_script = {
     "session_limit",
@@ -60,20 +58,9 @@ void limit_check(struct redis *redis, const struct limit *limit, bool count, lim
 
 struct span limit_address(struct span address, struct arena *arena)
 {
-    struct in6_addr v6;
-    char text[INET6_ADDRSTRLEN];
-    struct span copy = arena_copy(arena, address);
-    if (inet_pton(AF_INET6, copy.data, &v6) != 1) {
-        return copy;
-    }
-    const char *name;
-    if (IN6_IS_ADDR_V4MAPPED(&v6)) {
-        name = inet_ntop(AF_INET, &v6.s6_addr[12], text, sizeof(text));
-    } else {
-        memset(&v6.s6_addr[8], 0, 8);
-        name = inet_ntop(AF_INET6, &v6, text, sizeof(text));
-    }
-    return arena_copy(arena, span_cstr(name));
+    char group[ADMIT_ADDRESS_MAX];
+    admit_address_group(address, group);
+    return arena_copy(arena, span_cstr(group));
 }
 
 struct span limit_text(const char *what, uint64_t wait_ms, struct arena *arena)
