@@ -45,7 +45,7 @@ in_cluster() {
         --pubsub 2 --archives 2 --set c2s.client_ca="$authority/ca.pem" \
         --set session.oauth_keys="$authority/jwks.json" \
         --set session.registration=yes --set session.max_registrations=0 \
-        --set session.max_failures=0 --set session.iterations=4096 \
+        --set session.max_failures=0 --set session.iterations=4096 --set stream.login_delay=0 \
         --set contact.abuse='mailto:abuse@localhost xmpp:abuse@localhost' \
         --set contact.security=mailto:security@localhost "$@"
 }

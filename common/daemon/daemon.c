@@ -27,6 +27,7 @@ struct skeleton {
     struct arena arena; /* addresses and announcements, for life */
     struct conf *conf;
     struct health *health;
+    struct restart *restart;
     struct loop_signal *signals[SIGNALS_MAX];
     struct loop_timer ready_timer;
     struct loop_timer drain_timer;
@@ -200,6 +201,7 @@ static void reload(struct skeleton *s)
     s->conf = fresh;
     s->d.conf = fresh;
     log_set_level((enum log_level)conf_choice(fresh, CONF_log_level));
+    (void)restart_say(s->restart, fresh);
     if (s->d.spec->reload != NULL) {
         s->d.spec->reload(s->d.ctx);
     }
@@ -333,6 +335,7 @@ static int skeleton_run(struct skeleton *s)
              (enum log_format)conf_choice(s->conf, CONF_log_format));
     metric_set(METRIC_process_start, (int64_t)(clock_real_ms() / 1000));
     metric_set(METRIC_conf_generation, 1);
+    s->restart = restart_new(s->d.name, s->conf);
     LOG_INFO("starting", "version=%s pid=%d", JACKDAW_VERSION, getpid());
     if (skeleton_open(s) == 0) {
         loop_run(s->d.loop);
@@ -362,6 +365,7 @@ int daemon_main(int argc, char **argv, const struct daemon_spec *spec)
     } else if (!s.args.check) {
         code = skeleton_run(&s);
     }
+    restart_free(s.restart);
     conf_free(s.conf);
     arena_deinit(&s.arena);
     buf_deinit(&s.said);

@@ -30,4 +30,11 @@ void health_free(struct health *health);
 /* Brings the gauges about the process itself (memory, file descriptors) up to date. */
 void process_measure(void);
 
+/* restart.c: what a reload cannot change. Notes the values at the start; returns owned. */
+struct restart;
+struct restart *restart_new(const char *daemon, const struct conf *conf);
+void restart_free(struct restart *restart);
+/* One log line for each that `fresh` has otherwise; how many. */
+size_t restart_say(const struct restart *restart, const struct conf *fresh);
+
 #endif

@@ -26,6 +26,7 @@ static void go_live(struct stream *stream, struct stream_session *session)
     stream->session = session;
     session->stream = stream;
     stream->state = STREAM_BOUND;
+    stream_lift_limits(stream);
     stream_idle_start(stream);
 }
 

@@ -1,5 +1,6 @@
 /* From an element to its handler: one table, by state, namespace and name. */
 #include "base/mem.h"
+#include "metric/metric.h"
 #include "stream/stream_internal.h"
 
 #define BEFORE_LOGIN (STREAM_LOGIN | STREAM_SASL)
@@ -66,6 +67,7 @@ static void refuse(struct stream *stream, const struct xml_top *top)
 
 void stream_element(struct stream *stream, const struct xml_top *top)
 {
+    stream_count_stanza(stream);
     for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
         if ((rules[i].states & stream->state) && fits(top->ns, rules[i].ns) &&
             fits(top->name, rules[i].name)) {
@@ -80,7 +82,7 @@ void stream_element(struct stream *stream, const struct xml_top *top)
 
 static bool goes_on(const struct stream *stream)
 {
-    return stream->state != STREAM_ENDED && !stream_is_calling(stream);
+    return stream->state != STREAM_ENDED && !stream_is_calling(stream) && !stream->hold;
 }
 
 static bool on_element(void *arg, const struct xml_top *top)
@@ -129,7 +131,7 @@ static void choose_framing(struct stream *stream, struct span text)
     bool shows_frame = stream->transport->is_framed && span_has_prefix(rest, SPAN("<open"));
     if (!shows_frame && speaks_old_framing(stream, text))
         stream->parser =
-            xml_stream_new(stream->host->frames, &stream->host->limits, &parser_handler, stream);
+            xml_stream_new(stream->host->frames, stream_limits(stream), &parser_handler, stream);
 }
 
 /* ---- input ---- */
@@ -138,7 +140,7 @@ static void handle_frame(struct stream *stream, struct span frame)
 {
     struct xml_top top;
     enum xml_error error =
-        xml_frames_parse(stream->host->frames, frame, &stream->host->limits, &top);
+        xml_frames_parse(stream->host->frames, frame, stream_limits(stream), &top);
     if (error != XML_OK)
         stream_fail_xml(stream, error);
     else
@@ -148,7 +150,8 @@ static void handle_frame(struct stream *stream, struct span frame)
 static bool defer(struct stream *stream, struct span frame)
 {
     struct buf *deferred = &stream->login->deferred;
-    if (deferred->len + frame.len > stream->host->limits.max_bytes) {
+    if (deferred->len + frame.len > stream_limits(stream)->max_bytes) {
+        metric_inc(METRIC_limit_size);
         stream_fail(stream, "policy-violation", SPAN("too much before login"));
         return false;
     }
@@ -165,7 +168,7 @@ bool stream_feed(struct stream *stream, struct span text)
         enum xml_error error = xml_stream_feed(stream->parser, text);
         if (error != XML_OK && stream->state != STREAM_ENDED)
             stream_fail_xml(stream, error);
-    } else if (stream_is_calling(stream)) {
+    } else if (stream_is_calling(stream) || (stream->login && stream->hold)) {
         return defer(stream, text);
     } else {
         handle_frame(stream, text);

@@ -1,5 +1,6 @@
 /* How a stream says things, and how it ends (RFC 6120 section 4.9, RFC 7395 section 3.6). */
 #include "base/log.h"
+#include "base/rand.h"
 #include "loop/loop.h"
 #include "metric/metric.h"
 #include "stream/stream_internal.h"
@@ -12,6 +13,7 @@ static void end(struct stream *stream, const struct span *last, size_t count)
 {
     stream->state = STREAM_ENDED;
     loop_timer_stop(&stream->timer);
+    stream_hold_end(stream);
     stream->transport->finish(stream->conn, last, count);
     if (stream->session)
         stream_session_leave(stream->session);
@@ -40,23 +42,37 @@ bool stream_send_stanza(struct stream *stream, const struct stanza *stanza, stru
 
 static struct span close_element(const struct stream *stream)
 {
-    return stream->parser ? SPAN("</stream:stream>") : SPAN("<close xmlns='" NS_FRAMING "'/>");
+    return stream_is_old_framed(stream) ? SPAN("</stream:stream>")
+                                        : SPAN("<close xmlns='" NS_FRAMING "'/>");
 }
 
-static void write_error(const struct stream *stream, const char *condition, struct span text,
-                        struct buf *out)
+/* What goes into a stream error: a defined condition, its text content (see-other-host has one),
+ * and words for people. */
+struct error_words {
+    const char *condition;
+    struct span content;
+    struct span text;
+};
+
+static void write_error(bool is_framed, const struct error_words *words, struct buf *out)
 {
-    buf_printf(out, "<stream:error%s><%s xmlns='" NS_STREAM_ERRORS "'/>",
-               stream->transport->is_framed ? " xmlns:stream='" NS_STREAM "'" : "", condition);
-    if (text.len > 0) {
+    buf_printf(out, "<stream:error%s><%s xmlns='" NS_STREAM_ERRORS "'%s",
+               is_framed ? " xmlns:stream='" NS_STREAM "'" : "", words->condition,
+               words->content.len > 0 ? ">" : "/>");
+    if (words->content.len > 0) {
+        xml_escape(words->content, out);
+        buf_printf(out, "</%s>", words->condition);
+    }
+    if (words->text.len > 0) {
         buf_append_cstr(out, "<text xmlns='" NS_STREAM_ERRORS "' xml:lang='en'>");
-        xml_escape(text, out);
+        xml_escape(words->text, out);
         buf_append_cstr(out, "</text>");
     }
     buf_append_cstr(out, "</stream:error>");
 }
 
-void stream_fail(struct stream *stream, const char *condition, struct span text)
+void stream_fail_with(struct stream *stream, const char *condition, struct span content,
+                      struct span text)
 {
     if (stream->state == STREAM_ENDED)
         return;
@@ -68,21 +84,35 @@ void stream_fail(struct stream *stream, const char *condition, struct span text)
               stream->session ? stream->session->jid : "");
     metric_inc(METRIC_stream_errors);
     struct buf error = {0};
-    write_error(stream, condition, text, &error);
+    write_error(stream->transport->is_framed, &(struct error_words){condition, content, text},
+                &error);
     const struct span last[MAX_LAST] = {buf_span(&error), close_element(stream)};
     end(stream, last, MAX_LAST);
     buf_deinit(&error);
 }
 
-static const char *const xml_conditions[] = {
-    [XML_NOT_WELL_FORMED] = "not-well-formed",
-    [XML_RESTRICTED] = "restricted-xml",
-    [XML_TOO_BIG] = "policy-violation",
-};
+void stream_fail(struct stream *stream, const char *condition, struct span text)
+{
+    stream_fail_with(stream, condition, (struct span){0}, text);
+}
+
+void stream_write_refusal(const struct stream_host *host, const char *condition, struct buf *out)
+{
+    buf_printf(out,
+               "<?xml version='1.0'?><stream:stream xmlns='" NS_CLIENT "' xmlns:stream='" NS_STREAM
+               "' id='%016llx' version='1.0' xml:lang='en'",
+               (unsigned long long)rand_u64());
+    xml_write_attr("from", host->options.domains[0].name, out);
+    buf_append_u8(out, '>');
+    write_error(false, &(struct error_words){.condition = condition}, out);
+    buf_append_cstr(out, "</stream:stream>");
+}
 
 void stream_fail_xml(struct stream *stream, enum xml_error error)
 {
-    stream_fail(stream, xml_conditions[error], (struct span){0});
+    if (error == XML_TOO_BIG)
+        metric_inc(METRIC_limit_size);
+    stream_fail(stream, xml_error_condition(error), (struct span){0});
 }
 
 void stream_close_requested(struct stream *stream, const struct xml_top *top)
@@ -96,13 +126,17 @@ void stream_close_requested(struct stream *stream, const struct xml_top *top)
     end(stream, &last, 1);
 }
 
-void stream_shut_down(struct stream *stream)
+void stream_input_ended(struct stream *stream)
 {
-    const char *uri = stream->host->options.see_other_uri;
-    if (!uri || !uri[0] || stream->parser || stream->state == STREAM_ENDED) {
-        stream_fail(stream, "system-shutdown", (struct span){0});
-        return;
-    }
+    if (stream->state != STREAM_ENDED && stream->has_header)
+        stream_close_requested(stream, NULL);
+    else if (stream->state != STREAM_ENDED)
+        end(stream, NULL, 0);
+}
+
+/* RFC 7395 section 3.6.1 */
+static void see_other_uri(struct stream *stream, const char *uri)
+{
     struct buf out = {0};
     buf_append_cstr(&out, "<close xmlns='" NS_FRAMING "'");
     xml_write_attr("see-other-uri", span_cstr(uri), &out);
@@ -110,4 +144,18 @@ void stream_shut_down(struct stream *stream)
     struct span last = buf_span(&out);
     end(stream, &last, 1);
     buf_deinit(&out);
+}
+
+void stream_shut_down(struct stream *stream)
+{
+    const struct stream_options *options = &stream->host->options;
+    const char *uri = options->see_other_uri;
+    if (stream->state == STREAM_ENDED)
+        return;
+    if (!stream_is_old_framed(stream) && uri && uri[0])
+        see_other_uri(stream, uri);
+    else if (stream_is_old_framed(stream) && options->see_other_host.len > 0)
+        stream_fail_with(stream, "see-other-host", options->see_other_host, (struct span){0});
+    else
+        stream_fail(stream, "system-shutdown", (struct span){0});
 }

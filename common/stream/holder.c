@@ -11,7 +11,7 @@ static struct stream_options options_of(const struct holder *holder, struct aren
     struct stream_options options = {.loop = d->loop, .bus = d->bus, .holder = d->instance};
     stream_options_load(&options, d->conf, arena);
     if (holder->see_other)
-        options.see_other_uri = holder->see_other(d->conf);
+        holder->see_other(d->conf, &options);
     return options;
 }
 
@@ -23,7 +23,7 @@ static void lease_lost(void *arg)
 }
 
 int holder_open(struct holder *holder, struct daemon *d,
-                const char *(*see_other)(const struct conf *conf))
+                void (*see_other)(const struct conf *conf, struct stream_options *options))
 {
     char error[256];
     *holder = (struct holder){.daemon = d, .see_other = see_other};

@@ -16,13 +16,15 @@ struct holder {
     struct redis *redis;
     struct registry_lease *lease;
     struct stream_host *streams;
-    const char *(*see_other)(const struct conf *conf); /* where to send clients on drain; or NULL */
+    /* Fills in where to send clients on drain. */
+    void (*see_other)(const struct conf *conf, struct stream_options *options);
 };
 
-/* Opens from the configuration; `see_other` may be NULL. 0, or -1 after it logged why (then
+/* Opens from the configuration; `see_other` may be NULL, and what it fills in borrows the
+ * configuration or lives on. 0, or -1 after it logged why (then
  * holder_close must still be called). */
 int holder_open(struct holder *holder, struct daemon *d,
-                const char *(*see_other)(const struct conf *conf));
+                void (*see_other)(const struct conf *conf, struct stream_options *options));
 /* Routers, session daemons and the lease are there; else `why` says what is not. */
 bool holder_is_ready(const struct holder *holder, struct buf *why);
 /* The configuration is new. */

@@ -20,6 +20,20 @@ void stream_options_load(struct stream_options *options, const struct conf *conf
     options->domains = domains;
     options->domain_count = count;
     options->max_stanza_bytes = (uint32_t)conf_u64(conf, CONF_stream_max_stanza);
+    options->max_first_bytes = (uint32_t)conf_u64(conf, CONF_stream_max_stanza_before_login);
+    options->stanza_rate = (struct admit_rate){
+        .per_second = (uint32_t)conf_u64(conf, CONF_stream_stanzas_per_second),
+        .burst = (uint32_t)conf_u64(conf, CONF_stream_stanzas_burst),
+    };
+    options->byte_rate = (struct admit_rate){
+        .per_second = (uint32_t)conf_u64(conf, CONF_stream_bytes_per_second),
+        .burst = (uint32_t)conf_u64(conf, CONF_stream_bytes_burst),
+    };
+    options->login_delay_ms = (uint32_t)conf_u64(conf, CONF_stream_login_delay);
+    options->login_delay_after = (uint32_t)conf_u64(conf, CONF_stream_login_delay_after);
+    options->login_delay_forget_ms = (uint32_t)conf_u64(conf, CONF_session_failure_window);
+    options->drain_rate = (uint32_t)conf_u64(conf, CONF_stream_drain_rate);
+    options->drain_timeout_ms = (uint32_t)conf_u64(conf, CONF_daemon_drain_timeout);
     options->max_depth = (uint32_t)conf_u64(conf, CONF_stream_max_depth);
     options->auth_deadline_ms = (uint32_t)conf_u64(conf, CONF_stream_auth_deadline);
     options->max_auth_attempts = (uint32_t)conf_u64(conf, CONF_stream_max_auth_attempts);
@@ -41,12 +55,15 @@ static void set_options(struct stream_host *host, const struct stream_options *o
         .max_bytes = options->max_stanza_bytes,
         .max_depth = options->max_depth,
     };
+    host->first_limits = host->limits;
+    if (options->max_first_bytes > 0 && options->max_first_bytes < host->limits.max_bytes)
+        host->first_limits.max_bytes = options->max_first_bytes;
 }
 
 static void tell_drained(void *arg)
 {
     struct stream_host *host = arg;
-    if (host->session_count == 0 && host->drain_done) {
+    if (host->drain_done && stream_drain_is_over(host)) {
         void (*done)(void *) = host->drain_done;
         host->drain_done = NULL;
         done(host->drain_arg);
@@ -60,6 +77,9 @@ struct stream_host *stream_host_new(const struct stream_options *options)
     host->frames = xml_frames_new();
     arena_init(&host->arena, ARENA_BLOCK);
     list_init(&host->streams);
+    list_init(&host->doomed);
+    backoff_init(&host->backoff);
+    loop_timer_init(&host->drain, options->loop, stream_drain_tick, host);
     list_init(&host->calls);
     list_init(&host->stuck);
     list_init(&host->waiting);
@@ -77,6 +97,8 @@ void stream_host_free(struct stream_host *host)
     if (!host)
         return;
     loop_timer_stop(&host->retry);
+    loop_timer_stop(&host->drain);
+    backoff_deinit(&host->backoff);
     for (struct list_node *node; (node = list_pop(&host->stuck));)
         stream_session_free(CONTAINER_OF(node, struct stream_session, place));
     for (struct list_node *node; (node = list_pop(&host->waiting));)
@@ -101,26 +123,20 @@ void stream_host_reload(struct stream_host *host, const struct stream_options *o
     set_options(host, options);
 }
 
-void stream_host_drain(struct stream_host *host, void (*done)(void *arg), void *arg)
+static void end_sessions(struct list_node *streams, const char *condition, struct span text)
 {
-    host->is_draining = true;
-    host->drain_done = done;
-    host->drain_arg = arg;
-    LIST_FOREACH_SAFE(node, &host->streams)
+    LIST_FOREACH_SAFE(node, streams)
     {
-        stream_shut_down(CONTAINER_OF(node, struct stream, node));
+        struct stream *stream = CONTAINER_OF(node, struct stream, node);
+        if (stream->session)
+            stream_fail(stream, condition, text);
     }
-    loop_task_schedule(&host->drained);
 }
 
 void stream_host_end_all(struct stream_host *host, const char *condition, const char *text)
 {
-    LIST_FOREACH_SAFE(node, &host->streams)
-    {
-        struct stream *stream = CONTAINER_OF(node, struct stream, node);
-        if (stream->session)
-            stream_fail(stream, condition, span_cstr(text));
-    }
+    end_sessions(&host->streams, condition, span_cstr(text));
+    end_sessions(&host->doomed, condition, span_cstr(text));
 }
 
 size_t stream_host_session_count(const struct stream_host *host)

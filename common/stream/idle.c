@@ -3,10 +3,12 @@
  * busy client costs no timer. */
 #include "jid/jid.h"
 #include "loop/loop.h"
+#include "metric/metric.h"
 #include "stream/stream_internal.h"
 
 static void too_late(void *arg)
 {
+    metric_inc(METRIC_limit_login_time);
     stream_fail(arg, "connection-timeout", SPAN("log in faster"));
 }
 
@@ -43,7 +45,8 @@ static void look(void *arg)
 {
     struct stream *stream = arg;
     const struct stream_options *options = &stream->host->options;
-    uint32_t silence = silence_ms(stream);
+    uint32_t silence =
+        stream->pauses ? 0 : silence_ms(stream); /* paused: it is we who do not listen */
     if (silence < options->ping_after_ms) {
         loop_timer_start(&stream->timer, options->ping_after_ms - silence, 0);
         return;

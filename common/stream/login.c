@@ -40,10 +40,16 @@ static void answered(void *arg, enum bus_outcome outcome, const struct wire_msg 
     if (!stream)
         return;
     stream_resume(stream);
-    if (stream->state == STREAM_BOUND && !stream_is_calling(stream)) {
-        stream_login_free(stream->login);
-        stream->login = NULL;
-    }
+    stream_login_done(stream);
+}
+
+void stream_login_done(struct stream *stream)
+{
+    struct stream_login *login = stream->login;
+    if (stream->state != STREAM_BOUND || !login || login->call || login->deferred.len > 0)
+        return;
+    stream_login_free(login);
+    stream->login = NULL;
 }
 
 void stream_login_call(struct stream *stream, uint64_t hash, const struct wire_msg *request,

@@ -92,14 +92,14 @@ static void send_features(struct stream *stream)
 void stream_write_header(struct stream *stream, struct span from)
 {
     struct buf out = {0};
-    if (!stream->parser)
+    if (!stream_is_old_framed(stream))
         buf_append_cstr(&out, "<open xmlns='" NS_FRAMING "'");
     else
         buf_printf(&out, "%s<stream:stream xmlns='" NS_CLIENT "' xmlns:stream='" NS_STREAM "'",
                    stream->transport->is_framed ? "" : "<?xml version='1.0'?>");
     buf_printf(&out, " id='%016llx' version='1.0' xml:lang='en'", (unsigned long long)rand_u64());
     xml_write_attr("from", from, &out);
-    buf_append_cstr(&out, stream->parser ? ">" : "/>");
+    buf_append_cstr(&out, stream_is_old_framed(stream) ? ">" : "/>");
     stream->has_header = true;
     (void)stream_send(stream, buf_span(&out));
     buf_deinit(&out);
@@ -155,6 +155,9 @@ void stream_opened(struct stream *stream, const struct xml_top *top)
         stream_shut_down(stream);
         return;
     }
-    stream->state = stream->state == STREAM_OPENING ? STREAM_LOGIN : STREAM_BINDING;
+    bool is_first = stream->state == STREAM_OPENING;
+    stream->state = is_first ? STREAM_LOGIN : STREAM_BINDING;
     send_features(stream);
+    if (is_first && stream->state != STREAM_ENDED && !stream_awaits_tls(stream))
+        stream_login_await(stream);
 }

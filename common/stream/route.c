@@ -21,8 +21,8 @@ static int keep(struct stream_session *session, uint64_t n, struct span encoded)
     struct stream *stream = session->stream;
     if (!session->backlog) {
         session->backlog = mem_calloc(1, sizeof(*session->backlog));
-        if (stream && stream->transport->set_reading)
-            stream->transport->set_reading(stream->conn, false);
+        if (stream)
+            stream_set_pause(stream, STREAM_PAUSE_BACKLOG, true);
     }
     if (session->backlog->len + encoded.len > session->host->options.max_backlog_bytes)
         return -1;
@@ -73,9 +73,8 @@ bool stream_backlog_flush(struct stream_session *session)
     buf_deinit(backlog);
     mem_free(backlog);
     session->backlog = NULL;
-    struct stream *stream = session->stream;
-    if (stream && stream->transport->set_reading)
-        stream->transport->set_reading(stream->conn, true);
+    if (session->stream)
+        stream_set_pause(session->stream, STREAM_PAUSE_BACKLOG, false);
     return true;
 }
 

@@ -21,10 +21,8 @@ void stream_sasl_refuse(struct stream *stream, const struct stream_sasl_profile 
 void stream_sasl_refuse_attempt(struct stream *stream, const struct stream_sasl_profile *profile,
                                 const char *condition, struct span text)
 {
-    metric_inc(METRIC_stream_login_failures);
     stream_sasl_refuse(stream, profile, condition, text);
-    if (++stream->login->attempts >= stream->host->options.max_auth_attempts)
-        stream_fail(stream, "policy-violation", SPAN("too many failed logins"));
+    stream_login_failed(stream);
 }
 
 void stream_sasl_write(const char *ns, const char *name, struct span data, struct buf *out)

@@ -28,6 +28,7 @@ void stream_receive(struct stream *stream, struct span text)
     stream->is_pinged = false;
     if (stream->state == STREAM_ENDED)
         return;
+    stream_count_bytes(stream, text.len);
     stream->is_handling = true;
     (void)stream_feed(stream, text);
     stream->is_handling = false;
@@ -35,6 +36,7 @@ void stream_receive(struct stream *stream, struct span text)
 
 void stream_too_big(struct stream *stream)
 {
+    metric_inc(METRIC_limit_size);
     stream_fail(stream, "policy-violation", SPAN("stanza too big"));
 }
 
@@ -42,6 +44,7 @@ void stream_closed(struct stream *stream)
 {
     struct stream_host *host = stream->host;
     loop_timer_stop(&stream->timer);
+    stream_hold_end(stream);
     list_remove(&stream->node);
     stream->state = STREAM_ENDED;
     if (stream->session)

@@ -13,6 +13,7 @@
 #ifndef JACKDAW_STREAM_STREAM_H
 #define JACKDAW_STREAM_STREAM_H
 
+#include "admit/bucket.h"
 #include "base/buf.h"
 #include "base/span.h"
 #include "bus/bus.h"
@@ -33,6 +34,8 @@ struct stream_transport {
     int (*send)(void *conn, struct span text);
     /* Sends the messages at `last` whatever the queue, then closes. stream_closed follows later. */
     void (*finish)(void *conn, const struct span *last, size_t count);
+    /* The session is bound: stanzas may be as large as they ever may. May be NULL. */
+    void (*admit)(void *conn);
     /* Stops or resumes reading, as far as the transport can. May be NULL. */
     void (*set_reading)(void *conn, bool on);
     /* STARTTLS (RFC 6120 section 5): sends `proceed`, then TLS begins, for `domain` (in ASCII) unless
@@ -67,6 +70,14 @@ struct stream_options {
     const struct stream_domain *domains;
     size_t domain_count;
     uint32_t max_stanza_bytes;
+    uint32_t max_first_bytes; /* the same until the session is bound */
+    struct admit_rate stanza_rate;
+    struct admit_rate byte_rate;
+    uint32_t login_delay_ms;        /* after a failed login, doubled with each; 0: none */
+    uint32_t login_delay_after;     /* failures of an address that are not delayed */
+    uint32_t login_delay_forget_ms; /* an address with no failure for so long is forgotten */
+    uint32_t drain_rate;            /* streams a second; 0: all at once */
+    uint32_t drain_timeout_ms;      /* until the process ends anyway */
     uint32_t max_depth;
     uint32_t auth_deadline_ms;  /* from connection to bound session */
     uint32_t max_auth_attempts; /* failures before the stream ends with policy-violation */
@@ -76,6 +87,8 @@ struct stream_options {
     uint32_t max_backlog_bytes; /* of stanzas kept while the bus takes none */
     uint32_t remember;          /* deliveries remembered so that none is written twice */
     const char *see_other_uri;  /* where to send clients when draining, or NULL */
+    struct span
+        see_other_host; /* the same for the <stream:stream> framing: host[:port], or empty */
 };
 
 /* Fills everything but loop, bus and holder from the configuration; borrows `conf`. The domains are
@@ -97,7 +110,8 @@ void stream_host_item(struct stream_host *host, struct bus_peer *peer, uint64_t 
                       const struct wire_msg *msg);
 /* To be called from the bus handler of the same name. */
 void stream_host_peer_down(struct stream_host *host, struct bus_peer *peer);
-/* Ends every stream (see-other-uri or system-shutdown); `done` is called when every session is
+/* Ends every stream (see-other-uri, see-other-host or system-shutdown), drain_rate of them a second;
+ * who is not due yet is served on. `done` is called when all have ended and every session is
  * unbound, never from inside this call. */
 void stream_host_drain(struct stream_host *host, void (*done)(void *arg), void *arg);
 /* Ends every bound session with a stream error: when the lease was lost, they are others' to sweep.
@@ -106,12 +120,17 @@ void stream_host_end_all(struct stream_host *host, const char *condition, const 
 /* Sessions bound here. */
 size_t stream_host_session_count(const struct stream_host *host);
 
+/* What a connection is told that is not even let in, over TCP: header, stream error, end. */
+void stream_write_refusal(const struct stream_host *host, const char *condition, struct buf *out);
+
 /* A connection is there. `conn` belongs to the transport and must live until stream_closed. Returns
  * owned by the host; never NULL. */
 struct stream *stream_new(struct stream_host *host, const struct stream_transport *transport,
                           void *conn, bool is_secure);
 /* Input: one message, or for a transport that is not framed any bytes. */
 void stream_receive(struct stream *stream, struct span text);
+/* The client will send no more, but may still listen: ends the stream with a goodbye. */
+void stream_input_ended(struct stream *stream);
 /* The client sent more than one stanza may have: ends the stream with policy-violation. */
 void stream_too_big(struct stream *stream);
 /* The connection is gone: the stream lets go of `conn`, says unavailable for its session, unbinds

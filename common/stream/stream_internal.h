@@ -8,6 +8,7 @@
 #ifndef JACKDAW_STREAM_INTERNAL_H
 #define JACKDAW_STREAM_INTERNAL_H
 
+#include "admit/quiet.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/list.h"
@@ -15,6 +16,9 @@
 #include "loop/task.h"
 #include "loop/timer.h"
 #include "stanza/stanza.h"
+#include "stream/backoff.h"
+#include "stream/limit_internal.h"
+#include "stream/login_internal.h"
 #include "stream/seen.h"
 #include "stream/stream.h"
 #include "xml/ns.h"
@@ -32,17 +36,6 @@ enum stream_state {
     STREAM_BINDING = 16,  /* features sent, no resource bound */
     STREAM_BOUND = 32,
     STREAM_ENDED = 64, /* last words said; input is ignored */
-};
-
-/* A call to session on behalf of a stream that may be gone when the answer comes. */
-struct stream_call;
-typedef void stream_call_fn(struct stream_call *call, enum bus_outcome outcome,
-                            const struct wire_msg *reply);
-struct stream_call {
-    struct list_node node; /* in host->calls */
-    struct stream_host *host;
-    struct stream *stream; /* NULL when it is gone */
-    stream_call_fn *fn;
 };
 
 struct stream_login {
@@ -83,8 +76,12 @@ struct stream {
     struct stream_login *login; /* until bound */
     struct stream_session *session;
     struct xml_stream *parser; /* <stream:stream> framing; NULL: RFC 7395 */
-    uint32_t last_in_ms;       /* modulo 2^32 */
+    struct stream_hold *hold;  /* not read from for a while, else NULL */
+    struct admit_bucket stanzas;
+    struct admit_bucket bytes;
+    uint32_t last_in_ms; /* modulo 2^32 */
     uint16_t state;
+    uint8_t pauses; /* enum stream_pause: why it is not read from */
     bool is_secure : 1;
     bool has_header : 1;  /* ours was sent */
     bool is_pinged : 1;   /* and has said nothing since */
@@ -95,6 +92,7 @@ struct stream_host {
     struct stream_options options;
     struct stream_domain *domains; /* what options.domains points at; owned */
     struct xml_limits limits;
+    struct xml_limits first_limits; /* until the session is bound */
     struct xml_frames *frames;
     struct arena arena; /* of the element being handled */
     struct buf out;     /* an element being written */
@@ -108,7 +106,13 @@ struct stream_host {
     struct map64 sessions; /* sid → session that is live */
     struct map features;   /* domain → struct server_features */
     struct seen seen;
+    struct backoff backoff;
+    struct admit_quiet said_held;
+    struct loop_timer drain; /* ends a few streams each time */
+    struct list_node doomed; /* streams to be ended, while draining */
+    uint64_t drain_per_tick;
     size_t stream_count;
+    size_t held_count;
     size_t session_count; /* live and leaving */
     uint64_t next_ping;
     struct loop_task drained;
@@ -124,6 +128,12 @@ static inline struct span stream_jid(const struct stream *stream)
     return span_cstr(stream->session->jid);
 }
 
+/* <stream:stream>, not RFC 7395. What has not said anything over TCP will not say <open/>. */
+static inline bool stream_is_old_framed(const struct stream *stream)
+{
+    return stream->parser || !stream->transport->is_framed;
+}
+
 static inline bool stream_is_calling(const struct stream *stream)
 {
     return stream->login && stream->login->call;
@@ -131,44 +141,16 @@ static inline bool stream_is_calling(const struct stream *stream)
 
 /* dispatch.c */
 void stream_element(struct stream *stream, const struct xml_top *top);
-void stream_resume(struct stream *stream); /* after an answer: handles what was deferred */
+void stream_resume(struct stream *stream); /* after an answer or a hold: what was deferred */
 bool stream_feed(struct stream *stream, struct span bytes);
 
 /* open.c */
 void stream_opened(struct stream *stream, const struct xml_top *top);
 void stream_write_header(struct stream *stream, struct span from);
 
-/* error.c: the end of a stream. All of them are idempotent. */
-/* Stream error `condition` (RFC 6120 section 4.9.3), `text` may be empty, then the close. */
-void stream_fail(struct stream *stream, const char *condition, struct span text);
-void stream_fail_xml(struct stream *stream, enum xml_error error);
-void stream_close_requested(struct stream *stream, const struct xml_top *top);
-void stream_shut_down(struct stream *stream);
 bool stream_send(struct stream *stream, struct span text);
 /* Writes a stanza to the client. `to` when the stanza has none. */
 bool stream_send_stanza(struct stream *stream, const struct stanza *stanza, struct span to);
-
-/* starttls.c */
-bool stream_awaits_tls(const struct stream *stream); /* nobody may log in before it is encrypted */
-void stream_starttls(struct stream *stream, const struct xml_top *top);
-/* sasl_rfc6120.c */
-void stream_sasl_auth(struct stream *stream, const struct xml_top *top);
-void stream_sasl_response(struct stream *stream, const struct xml_top *top);
-void stream_sasl_stray(struct stream *stream, const struct xml_top *top);
-void stream_sasl_abort(struct stream *stream, const struct xml_top *top);
-
-/* login.c: calls to session, and answers to the iq that caused them. */
-struct stream_login *stream_login_new(void);
-void stream_login_free(struct stream_login *login);
-void stream_login_set_domain(struct stream *stream, struct span domain);
-void stream_login_call(struct stream *stream, uint64_t hash, const struct wire_msg *request,
-                       stream_call_fn *fn);
-void stream_login_keep_iq(struct stream *stream, const struct stanza *iq);
-void stream_answer_iq(struct stream *stream, struct span payload);
-void stream_refuse_iq(struct stream *stream, const char *condition, struct span text);
-/* bind.c, register.c */
-void stream_bind_iq(struct stream *stream, const struct xml_top *top);
-void stream_register_iq(struct stream *stream, const struct xml_top *top);
 
 /* route.c: stanzas from the client to the router. */
 void stream_stanza(struct stream *stream, const struct xml_top *top);

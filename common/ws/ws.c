@@ -8,9 +8,6 @@
 #include "ws/ws_internal.h"
 
 #include <stdio.h>
-#include <sys/resource.h>
-
-#define SPARE_FDS 256 /* beside connections: bus, Redis, files, listeners */
 
 static void log_line(int level, const char *line)
 {
@@ -21,23 +18,6 @@ static void log_line(int level, const char *line)
         LOG_DEBUG("libwebsockets", "text=%.*s", SPAN_ARG(text));
 }
 
-/* libwebsockets keeps (and zeroes) tables for as many descriptors as the process may open, so the
- * limit is set to what is needed: raised when too small, lowered when it is millions. */
-static void fit_descriptor_limit(uint32_t connections)
-{
-    struct rlimit limit;
-    rlim_t wanted = (rlim_t)connections + SPARE_FDS;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    if (wanted > limit.rlim_max) {
-        LOG_WARN("descriptor-limit", "wanted=%llu allowed=%llu", (unsigned long long)wanted,
-                 (unsigned long long)limit.rlim_max);
-        wanted = limit.rlim_max;
-    }
-    limit.rlim_cur = wanted;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static void fill_protocols(struct ws_server *server)
 {
     /* The first one serves HTTP and must have another name than the subprotocol. */
@@ -46,6 +26,12 @@ static void fill_protocols(struct ws_server *server)
                                                   .callback = ws_callback,
                                                   .rx_buffer_size = WS_RX_BUFFER};
     server->protocols[2] = (struct lws_protocols){0};
+}
+
+/* Whole seconds, at least one. */
+static unsigned handshake_s(const struct ws_server *server)
+{
+    return (server->options.handshake_ms + 999) / 1000 + (server->options.handshake_ms == 0);
 }
 
 static struct lws_context *make_context(struct ws_server *server)
@@ -60,7 +46,8 @@ static struct lws_context *make_context(struct ws_server *server)
         .gid = -1,
         .uid = -1,
         .max_http_header_pool = 256,
-        .timeout_secs = 15,
+        .pt_serv_buf_size = WS_READ_BUFFER,
+        .timeout_secs = handshake_s(server),
     };
     return lws_create_context(&info);
 }
@@ -80,6 +67,7 @@ static struct lws_vhost *make_vhost(struct ws_server *server, size_t index)
         .vhost_name = server->names[index],
         .alpn = "http/1.1",
         .keepalive_timeout = 10,
+        .timeout_secs_ah_idle = handshake_s(server),
         .user = server,
     };
     if (listener->is_tls)
@@ -110,15 +98,14 @@ struct ws_server *ws_new(const struct ws_options *options, char *error, size_t e
         return NULL;
     }
     lws_set_log_level(LLL_ERR | LLL_WARN, log_line);
-    fit_descriptor_limit(options->max_connections);
     struct ws_server *server = mem_calloc(1, sizeof(*server));
+    server->descriptors = admit_fit_descriptors(options->limits.max_connections);
     server->options = *options;
     list_init(&server->dirty);
     list_init(&server->quiet);
     list_init(&server->pinged);
     list_init(&server->finishing);
     loop_task_init(&server->flush, options->loop, ws_flush, server);
-    map64_init(&server->addresses);
     fill_protocols(server);
     ws_idle_start(server);
     server->context = make_context(server);
@@ -154,7 +141,7 @@ void ws_free(struct ws_server *server)
     destroy_context(server);
     loop_task_cancel(&server->flush);
     loop_timer_stop(&server->idle_timer);
-    map64_deinit(&server->addresses);
+    admit_counts_deinit(&server->addresses);
     for (uint32_t i = 0; i < server->spare_count; i++) {
         buf_deinit(server->spare[i]);
         mem_free(server->spare[i]);
@@ -164,6 +151,14 @@ void ws_free(struct ws_server *server)
         mem_free(server->ifaces[i]);
     }
     mem_free(server);
+}
+
+void ws_reload_limits(struct ws_server *server, const struct ws_limits *limits)
+{
+    if (admit_descriptors_for(limits->max_connections) > server->descriptors)
+        LOG_WARN("restart-needed", "option=edge.max_connections value=%u hint=%s",
+                 limits->max_connections, "the descriptor table was made for fewer");
+    server->options.limits = *limits;
 }
 
 void ws_stop_accepting(struct ws_server *server)

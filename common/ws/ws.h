@@ -77,6 +77,18 @@ struct ws_handlers {
     void (*secure)(void *ctx, void *ssl_ctx);
 };
 
+/* What a reload may change; applies to open connections too. */
+struct ws_limits {
+    size_t max_message_bytes; /* of one reassembled message */
+    size_t max_first_bytes;   /* the same until ws_admit; 0: no other limit */
+    size_t max_queue_bytes;   /* of one connection's unsent bytes */
+    uint32_t ping_after_ms;   /* silence after which a WebSocket ping is sent; 0: never */
+    uint32_t ping_timeout_ms; /* silence after the ping that ends the connection */
+    uint32_t max_connections; /* TCP connections in all; more get HTTP 503, or are closed */
+    uint32_t max_per_address; /* WebSocket connections of one address (IPv6: of one /64), more get
+                               * HTTP 429; 0: no limit */
+};
+
 struct ws_options {
     struct loop *loop;
     const struct ws_listener *listeners; /* borrowed for ws_new */
@@ -84,12 +96,8 @@ struct ws_options {
     const char *subprotocol; /* "xmpp" */
     const char *const
         *paths; /* upgrades are accepted here, NULL-terminated; must outlive the server */
-    size_t max_message_bytes; /* of one reassembled message */
-    size_t max_queue_bytes;   /* of one connection's unsent bytes */
-    uint32_t ping_after_ms;   /* silence after which a WebSocket ping is sent; 0: never */
-    uint32_t ping_timeout_ms; /* silence after the ping that ends the connection */
-    uint32_t max_connections; /* TCP connections in all; more are closed at once */
-    uint32_t max_per_address; /* WebSocket connections of one address; 0: no limit */
+    uint32_t handshake_ms; /* TLS, then the head of a request, must be there within this time */
+    struct ws_limits limits;
     struct ws_handlers handlers;
     void *ctx;
 };
@@ -99,6 +107,8 @@ struct ws_server *ws_new(const struct ws_options *options, char *error, size_t e
 /* Closes everything; runs the loop for the moment that takes. `closed` is called for what is open.
  */
 void ws_free(struct ws_server *server);
+/* max_connections can be raised no further than what the process may open (it says so). */
+void ws_reload_limits(struct ws_server *server, const struct ws_limits *limits);
 /* Stops accepting; what is open stays. */
 void ws_stop_accepting(struct ws_server *server);
 /* The port listener `index` got. */
@@ -113,7 +123,9 @@ int ws_send(struct ws_conn *conn, struct span text);
  * when all has left, or after 5 seconds. Idempotent. `closed` follows later, never from inside this
  * call. */
 void ws_finish(struct ws_conn *conn, const struct span *last, size_t count, uint16_t code);
-/* Stops or resumes reading (a no-op on TLS, where libwebsockets would spin). */
+/* The client is known: max_message_bytes holds from now on. */
+void ws_admit(struct ws_conn *conn);
+/* Stops or resumes reading. */
 void ws_set_reading(struct ws_conn *conn, bool on);
 bool ws_is_secure(const struct ws_conn *conn);
 /* The peer's address as text. */

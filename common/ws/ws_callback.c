@@ -15,8 +15,7 @@ static int filter_connection(struct lws *wsi, void *in, size_t len)
 {
     (void)in;
     (void)len;
-    struct ws_server *server = ws_server_of(wsi);
-    if (!server->is_refusing && server->tcp_count < server->options.max_connections)
+    if (ws_limit_accepts(ws_server_of(wsi)))
         return 0;
     metric_inc(METRIC_ws_refused);
     return 1;

@@ -68,7 +68,7 @@ int ws_send(struct ws_conn *conn, struct span text)
 {
     if (conn->is_finishing)
         return -1;
-    if (queued_bytes(conn) + text.len > conn->server->options.max_queue_bytes) {
+    if (queued_bytes(conn) + text.len > conn->server->options.limits.max_queue_bytes) {
         metric_inc(METRIC_ws_queue_full);
         return -1;
     }
@@ -92,6 +92,7 @@ void ws_finish(struct ws_conn *conn, const struct span *last, size_t count, uint
         append_frame(conn, FRAME_TEXT, last[i]);
     const char payload[2] = {(char)(code >> 8), (char)(code & 0xff)};
     append_frame(conn, FRAME_CLOSE, span_of(payload, sizeof(payload)));
+    ws_set_reading(conn, true); /* the answer to our close frame */
     conn->is_finishing = true;
     ws_idle_finish(conn);
 }
@@ -103,6 +104,17 @@ void ws_conn_kill(struct ws_conn *conn)
     conn->is_finishing = true;
     (void)shutdown(lws_get_socket_fd(conn->wsi), SHUT_RDWR);
     lws_set_timeout(conn->wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_SYNC);
+}
+
+/* Told at the end of the turn, never from within a callback: libwebsockets would stop in the middle of
+ * a TLS record, put what it has read of it aside again and again without end, and later not know
+ * that OpenSSL holds the rest. So what was decrypted already is still handed up, 16 kB at most. */
+static void apply_reading(struct ws_conn *conn)
+{
+    if (conn->is_off == conn->is_paused)
+        return;
+    conn->is_off = conn->is_paused;
+    (void)lws_rx_flow_control(conn->wsi, conn->is_paused ? 0 : 1);
 }
 
 /* Gives what is queued to libwebsockets. 0, or -1 when the connection is dead. */
@@ -129,6 +141,7 @@ void ws_flush(void *arg)
         struct ws_conn *conn = CONTAINER_OF(server->dirty.next, struct ws_conn, dirty);
         list_remove(&conn->dirty);
         conn->is_dirty = false;
+        apply_reading(conn);
         if (flush_conn(conn) < 0)
             ws_conn_kill(conn);
     }
@@ -177,6 +190,13 @@ static int assemble(struct ws_conn *conn, struct span part, bool is_last)
     return 0;
 }
 
+static size_t max_message(const struct ws_conn *conn)
+{
+    const struct ws_limits *limits = &conn->server->options.limits;
+    return conn->is_admitted || limits->max_first_bytes == 0 ? limits->max_message_bytes
+                                                             : limits->max_first_bytes;
+}
+
 int ws_conn_receive(struct ws_conn *conn, const char *in, size_t len)
 {
     bool is_last = lws_is_final_fragment(conn->wsi) != 0;
@@ -188,17 +208,25 @@ int ws_conn_receive(struct ws_conn *conn, const char *in, size_t len)
         return 0;
     }
     size_t have = conn->in ? conn->in->len : 0;
-    if (have + len > conn->server->options.max_message_bytes)
+    if (have + len > max_message(conn))
         return refuse_size(conn);
     if (is_last && !conn->in)
         return hand_up(conn, span_of(in, len));
     return assemble(conn, span_of(in, len), is_last);
 }
 
+void ws_admit(struct ws_conn *conn)
+{
+    conn->is_admitted = true;
+}
+
 void ws_set_reading(struct ws_conn *conn, bool on)
 {
-    if (!conn->is_secure)
-        (void)lws_rx_flow_control(conn->wsi, on ? 1 : 0);
+    if (conn->is_paused == !on || conn->is_finishing)
+        return;
+    conn->is_paused = !on;
+    ws_idle_touch(conn);
+    mark_dirty(conn);
 }
 
 /* ---- from birth to death ---- */

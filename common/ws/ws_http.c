@@ -107,6 +107,17 @@ static void plain_text(struct ws_response *response, unsigned status, const char
     buf_append_cstr(&response->body, text);
 }
 
+/* Fills the refusal for the status of a limit; false when that is 0. */
+static bool is_over_limit(struct ws_response *response, unsigned status)
+{
+    if (status == 0)
+        return false;
+    plain_text(response, status,
+               status == 429 ? "Too many connections from your address.\n"
+                             : "Too many connections. Try again later.\n");
+    return true;
+}
+
 int ws_http_request(struct lws *wsi)
 {
     struct ws_server *server = ws_server_of(wsi);
@@ -121,13 +132,17 @@ int ws_http_request(struct lws *wsi)
     request.if_none_match =
         header(wsi, WSI_TOKEN_HTTP_IF_NONE_MATCH, none_match, sizeof(none_match));
     request.is_secure = lws_is_ssl(wsi) != 0;
-    bool has_body = !method || span_is(request.method, "POST") || span_is(request.method, "PUT") ||
-                    span_is(request.method, "PATCH") || span_is(request.method, "DELETE");
-    if (!method || span_is_empty(request.path))
+    bool is_full = is_over_limit(&response, ws_limit_request(server));
+    bool ends = is_full || !method || span_is(request.method, "POST") ||
+                span_is(request.method, "PUT") || span_is(request.method, "PATCH") ||
+                span_is(request.method, "DELETE");
+    if (is_full)
+        metric_inc(METRIC_ws_refused);
+    else if (!method || span_is_empty(request.path))
         plain_text(&response, 400, "This is no request Jackdaw understands.\n");
     else
         server->options.handlers.http(server->options.ctx, &request, &response);
-    if (answer(wsi, &response, span_is(request.method, "HEAD")) < 0 || has_body)
+    if (answer(wsi, &response, span_is(request.method, "HEAD")) < 0 || ends)
         return -1; /* a body that nobody reads would be taken for the next request */
     return lws_http_transaction_completed(wsi) ? -1 : 0;
 }
@@ -172,10 +187,8 @@ static bool is_refused(struct ws_server *server, struct lws *wsi, struct ws_resp
                    "XMPP over WebSocket (RFC 7395) needs the subprotocol: send the header\n"
                    "Sec-WebSocket-Protocol: xmpp\n"
                    "In a browser: new WebSocket(url, \"xmpp\").\n");
-    else if (!ws_limit_allows(server, wsi))
-        plain_text(response, 429, "Too many connections from your address.\n");
     else
-        return false;
+        return is_over_limit(response, ws_limit_upgrade(server, wsi));
     return true;
 }
 

@@ -27,6 +27,10 @@ static void kill_due(struct ws_server *server, struct list_node *list, uint32_t 
 {
     struct ws_conn *conn;
     while ((conn = oldest(list)) && is_due(conn, now_s(server), limit_ms)) {
+        if (conn->is_paused) { /* it is we who do not listen */
+            ws_idle_touch(conn);
+            continue;
+        }
         if (list == &server->pinged)
             metric_inc(METRIC_ws_ping_timeouts);
         list_remove(&conn->idle); /* it may outlive this */
@@ -37,13 +41,13 @@ static void kill_due(struct ws_server *server, struct list_node *list, uint32_t 
 static void tick(void *arg)
 {
     struct ws_server *server = arg;
-    const struct ws_options *options = &server->options;
+    const struct ws_limits *limits = &server->options.limits;
     struct ws_conn *conn;
     kill_due(server, &server->finishing, WS_FINISH_SECONDS * 1000);
-    kill_due(server, &server->pinged, options->ping_after_ms + options->ping_timeout_ms);
-    if (options->ping_after_ms == 0)
+    kill_due(server, &server->pinged, limits->ping_after_ms + limits->ping_timeout_ms);
+    if (limits->ping_after_ms == 0)
         return;
-    while ((conn = oldest(&server->quiet)) && is_due(conn, now_s(server), options->ping_after_ms)) {
+    while ((conn = oldest(&server->quiet)) && is_due(conn, now_s(server), limits->ping_after_ms)) {
         list_remove(&conn->idle);
         list_add_tail(&server->pinged, &conn->idle);
         conn->is_pinged = true;

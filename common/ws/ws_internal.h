@@ -7,8 +7,10 @@
 #ifndef JACKDAW_WS_INTERNAL_H
 #define JACKDAW_WS_INTERNAL_H
 
+#include "admit/address.h"
+#include "admit/descriptors.h"
+#include "admit/quiet.h"
 #include "base/list.h"
-#include "base/map.h"
 #include "loop/task.h"
 #include "loop/timer.h"
 #include "ws/ws.h"
@@ -20,8 +22,10 @@
 #define WS_SPARE_BYTES    16384 /* a buffer larger than this is not kept for reuse */
 #define WS_FINISH_SECONDS 5     /* to take the last bytes and answer the close frame */
 #define WS_RX_BUFFER      512   /* per connection; a longer message is read in steps */
+#define WS_READ_BUFFER    20000 /* shared: holds a whole TLS record */
 #define WS_SEND_BUFFER    65536 /* of the kernel: a limit, not memory that is held */
 #define WS_PATH_MAX       1024
+#define WS_FULL_ANSWERED  32 /* connections beyond the limit that are told so; more are closed */
 
 struct ws_conn {
     struct ws_server *server;
@@ -31,7 +35,7 @@ struct ws_conn {
     struct list_node dirty; /* in server->dirty while there is something to flush */
     struct buf *out;        /* frames not given to libwebsockets yet, or NULL */
     struct buf *in;         /* the parts of a message that is not whole yet, or NULL */
-    uint64_t address_hash;  /* key in server->addresses */
+    uint64_t address_key;   /* in server->addresses */
     uint32_t last_rx_s;     /* of the server's clock */
     uint32_t in_lws;        /* bytes of the last write when it was only partly taken, else 0 */
 
@@ -40,6 +44,9 @@ struct ws_conn {
     bool is_finishing : 1; /* last words queued: nothing more in or out */
     bool is_skipping : 1;  /* the rest of a message that was refused */
     bool is_secure : 1;
+    bool is_admitted : 1;
+    bool is_paused : 1; /* wanted */
+    bool is_off : 1;    /* and told to libwebsockets */
 };
 
 struct ws_server {
@@ -56,10 +63,12 @@ struct ws_server {
     struct list_node finishing;
     struct loop_task flush;
     struct loop_timer idle_timer;
-    struct map64 addresses; /* hash of address → WebSocket connections, as a pointer-sized count */
+    struct admit_counts addresses;    /* WebSocket connections of each */
+    struct admit_quiet full, crowded; /* log lines about max_connections, max_per_address */
     struct buf *spare[WS_SPARE_BUFFERS];
     uint32_t spare_count;
     uint32_t tcp_count;
+    uint64_t descriptors; /* that the process may open */
     uint32_t conn_count;
     bool is_refusing; /* draining: new connections are closed at once */
 };
@@ -86,9 +95,13 @@ void ws_idle_add(struct ws_conn *conn);
 void ws_idle_touch(struct ws_conn *conn);
 void ws_idle_finish(struct ws_conn *conn);
 
-/* ws_limit.c: connections per address. */
+/* ws_limit.c: connections in all and per address. */
 void ws_limit_address(struct lws *wsi, char out[WS_ADDRESS_MAX]);
-bool ws_limit_allows(struct ws_server *server, struct lws *wsi);
+/* Whether a new TCP connection may stay, be it only to be told that there are too many. */
+bool ws_limit_accepts(struct ws_server *server);
+/* The HTTP status to refuse a request with (503), or an upgrade (429 too); 0: go on. */
+unsigned ws_limit_request(struct ws_server *server);
+unsigned ws_limit_upgrade(struct ws_server *server, struct lws *wsi);
 void ws_limit_add(struct ws_conn *conn);
 void ws_limit_remove(struct ws_conn *conn);
 

@@ -1,5 +1,7 @@
-/* How many WebSocket connections one address has. Only the hash of an address is kept. */
-#include "base/hash.h"
+/* Limits on connections: in all, and how many WebSocket connections one address has. */
+#include "base/log.h"
+#include "loop/loop.h"
+#include "metric/metric.h"
 #include "ws/ws_internal.h"
 
 /* An IPv4 address that came through an IPv6 socket is written as what it is. */
@@ -12,40 +14,65 @@ void ws_limit_address(struct lws *wsi, char out[WS_ADDRESS_MAX])
         memmove(out, out + sizeof(mapped) - 1, strlen(out) + 1 - (sizeof(mapped) - 1));
 }
 
-static uint64_t address_hash(struct lws *wsi)
+static uint64_t address_key(struct lws *wsi)
 {
     char address[WS_ADDRESS_MAX];
     ws_limit_address(wsi, address);
-    return hash_span(span_cstr(address));
+    return admit_address_key(span_cstr(address));
 }
 
-static uintptr_t count_of(struct ws_server *server, uint64_t hash)
+static void say_full(struct ws_server *server)
 {
-    return (uintptr_t)map64_get(&server->addresses, hash);
+    uint32_t more;
+    metric_inc(METRIC_limit_connections);
+    if (admit_may_say(&server->full, loop_now_ms(server->options.loop), &more))
+        LOG_WARN("too-many-connections", "open=%u limit=%u more=%u hint=edge.max_connections",
+                 server->tcp_count, server->options.limits.max_connections, more);
 }
 
-bool ws_limit_allows(struct ws_server *server, struct lws *wsi)
+bool ws_limit_accepts(struct ws_server *server)
 {
-    uint32_t limit = server->options.max_per_address;
-    return limit == 0 || count_of(server, address_hash(wsi)) < limit;
+    uint32_t limit = server->options.limits.max_connections;
+    if (!server->is_refusing && server->tcp_count < limit + WS_FULL_ANSWERED)
+        return true;
+    if (!server->is_refusing)
+        say_full(server);
+    return false;
+}
+
+unsigned ws_limit_request(struct ws_server *server)
+{
+    if (server->tcp_count <= server->options.limits.max_connections)
+        return 0;
+    say_full(server);
+    return 503;
+}
+
+unsigned ws_limit_upgrade(struct ws_server *server, struct lws *wsi)
+{
+    const struct ws_limits *limits = &server->options.limits;
+    unsigned status = ws_limit_request(server);
+    uint32_t more;
+    if (status != 0 ||
+        admit_has_room(&server->addresses, address_key(wsi), limits->max_per_address))
+        return status;
+    metric_inc(METRIC_limit_address);
+    if (admit_may_say(&server->crowded, loop_now_ms(server->options.loop), &more)) {
+        char address[WS_ADDRESS_MAX];
+        ws_limit_address(wsi, address);
+        LOG_WARN("too-many-from-address", "address=%s limit=%u more=%u", address,
+                 limits->max_per_address, more);
+    }
+    return 429;
 }
 
 void ws_limit_add(struct ws_conn *conn)
 {
-    if (conn->server->options.max_per_address == 0)
-        return;
-    conn->address_hash = address_hash(conn->wsi);
-    uintptr_t count = count_of(conn->server, conn->address_hash) + 1;
-    (void)map64_put(&conn->server->addresses, conn->address_hash, (void *)count);
+    conn->address_key = address_key(conn->wsi);
+    (void)admit_enter(&conn->server->addresses, conn->address_key, 0);
 }
 
 void ws_limit_remove(struct ws_conn *conn)
 {
-    if (conn->server->options.max_per_address == 0)
-        return;
-    uintptr_t count = count_of(conn->server, conn->address_hash);
-    if (count > 1)
-        (void)map64_put(&conn->server->addresses, conn->address_hash, (void *)(count - 1));
-    else
-        (void)map64_remove(&conn->server->addresses, conn->address_hash);
+    admit_leave(&conn->server->addresses, conn->address_key);
 }

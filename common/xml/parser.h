@@ -46,6 +46,9 @@ struct xml_stream *xml_stream_new(struct xml_frames *frames, const struct xml_li
                                   const struct xml_stream_handler *handler, void *arg);
 void xml_stream_free(struct xml_stream *stream);
 
+/* Other limits from the next element on; borrows. */
+void xml_stream_set_limits(struct xml_stream *stream, const struct xml_limits *limits);
+
 /* Takes bytes as they come, in pieces of any size. An error is final: later calls repeat it until
  * xml_stream_restart. While held the bytes are kept, up to limits->max_bytes. After on_close the
  * rest is ignored. */

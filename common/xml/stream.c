@@ -425,6 +425,11 @@ struct xml_stream *xml_stream_new(struct xml_frames *frames, const struct xml_li
     return stream;
 }
 
+void xml_stream_set_limits(struct xml_stream *stream, const struct xml_limits *limits)
+{
+    stream->limits = limits;
+}
+
 void xml_stream_free(struct xml_stream *stream)
 {
     if (!stream) {

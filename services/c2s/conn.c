@@ -13,15 +13,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#define CONN_GOODBYE_MS  5000  /* for the last bytes to be taken and the client to close too */
 #define CONN_SCRATCH_MAX 65536 /* bytes of scratch kept between reads */
 
 struct conn {
     struct list_node node;
     struct c2s *c2s;
-    struct tcp_conn *tcp; /* NULL once given back to be closed */
-    struct tls *tls;      /* NULL: plain text */
+    struct tcp_conn *tcp;     /* NULL once given back to be closed */
+    struct tcp_conn *leaving; /* it said goodbye */
+    struct tls *tls;          /* NULL: plain text */
     struct stream *stream;
     struct loop_task flush;
+    uint64_t address_key;
     struct buf pending; /* plain text to be sent at the end of this turn */
     bool is_finishing;
 };
@@ -31,9 +34,13 @@ static void conn_free(struct conn *conn)
     loop_task_cancel(&conn->flush);
     list_remove(&conn->node);
     conn->c2s->conn_count--;
+    admit_leave(&conn->c2s->addresses, conn->address_key);
     metric_set(METRIC_c2s_connections, conn->c2s->conn_count);
     tls_free(conn->tls);
     buf_deinit(&conn->pending);
+    if (conn->c2s->conn_count == 0 && conn->c2s->is_drained) {
+        loop_task_schedule(&conn->c2s->all_gone);
+    }
     mem_free(conn);
 }
 
@@ -104,8 +111,21 @@ static void conn_finish(void *arg, const struct span *last, size_t count)
         tls_finish(conn->tls, out);
         tcp_write(conn->tcp, buf_span(out));
     }
-    tcp_finish(conn->tcp);
+    conn->leaving = conn->tcp;
     conn->tcp = NULL;
+    tcp_goodbye(conn->leaving, CONN_GOODBYE_MS);
+}
+
+/* The client sends no more, but what it sent before is answered, and it may still read (RFC 6120
+ * section 4.4). */
+static void conn_on_end(void *arg)
+{
+    struct conn *conn = arg;
+
+    if (conn->stream != NULL) {
+        stream_input_ended(conn->stream);
+    }
+    conn_end(conn);
 }
 
 /* ---- TLS ---- */
@@ -149,7 +169,7 @@ static void conn_read_tls(struct conn *conn, struct span wire)
     if (conn->tcp != NULL && state == TLS_FAILED) {
         conn_refuse(conn, tls_failure(conn->tls));
     } else if (conn->tcp != NULL && state == TLS_ENDED) {
-        conn_end(conn);
+        conn_on_end(conn);
     }
     if (plain.cap <= CONN_SCRATCH_MAX && c2s->decrypted.data == NULL) {
         c2s->decrypted = plain;
@@ -255,16 +275,12 @@ static void conn_on_read(void *arg, struct span bytes)
     }
 }
 
-static void conn_on_end(void *arg)
-{
-    conn_end(arg);
-}
-
 static void conn_on_closed(void *arg)
 {
     struct conn *conn = arg;
 
     conn->tcp = NULL;
+    conn->leaving = NULL;
     conn_end(conn);
     conn_free(conn);
 }
@@ -277,15 +293,17 @@ static const struct tcp_handlers conn_handlers = {
 
 void conn_accept(struct c2s *c2s, struct tcp_conn *tcp, bool is_direct)
 {
+    uint64_t key = admit_address_key(span_cstr(tcp_peer(tcp)));
     struct conn *conn;
 
-    if (c2s->conn_count >= c2s->max_connections) {
-        tcp_close(tcp);
+    if (refuse_connection(c2s, tcp, key, is_direct)) {
         return;
     }
     conn = mem_calloc(1, sizeof(*conn));
     conn->c2s = c2s;
     conn->tcp = tcp;
+    conn->address_key = key;
+    (void)admit_enter(&c2s->addresses, key, 0);
     loop_task_init(&conn->flush, c2s->holder.daemon->loop, conn_flush, conn);
     list_add_tail(&c2s->conns, &conn->node);
     metric_set(METRIC_c2s_connections, ++c2s->conn_count);
@@ -301,6 +319,10 @@ void conn_close_all(struct c2s *c2s)
 {
     LIST_FOREACH_SAFE(node, &c2s->conns)
     {
-        conn_end(CONTAINER_OF(node, struct conn, node));
+        struct conn *conn = CONTAINER_OF(node, struct conn, node);
+        conn_end(conn);
+        if (conn->leaving != NULL) {
+            tcp_close(conn->leaving);
+        }
     }
 }

@@ -13,6 +13,11 @@ static void transport_finish(void *conn, const struct span *last, size_t count)
     ws_finish(conn, last, count, WS_CLOSE_NORMAL);
 }
 
+static void transport_admit(void *conn)
+{
+    ws_admit(conn);
+}
+
 static void transport_set_reading(void *conn, bool on)
 {
     ws_set_reading(conn, on);
@@ -32,12 +37,14 @@ static const struct stream_transport transports[] = {
      .is_framed = true,
      .send = transport_send,
      .finish = transport_finish,
+     .admit = transport_admit,
      .set_reading = transport_set_reading,
      .address = transport_address},
     {.name = "wss",
      .is_framed = true,
      .send = transport_send,
      .finish = transport_finish,
+     .admit = transport_admit,
      .set_reading = transport_set_reading,
      .address = transport_address},
 };

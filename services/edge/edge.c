@@ -8,9 +8,15 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *see_other_uri(const struct conf *conf)
+/* Clients with the older framing know no URIs: they are told the host in it. */
+static void see_other(const struct conf *conf, struct stream_options *options)
 {
-    return conf_str(conf, CONF_edge_see_other_uri);
+    const char *uri = conf_str(conf, CONF_edge_see_other_uri);
+    const char *authority = strstr(uri, "://");
+    options->see_other_uri = uri;
+    options->see_other_host = (struct span){0};
+    if (authority)
+        options->see_other_host = span_of(authority + 3, strcspn(authority + 3, "/?#"));
 }
 
 static int open_web_root(const struct daemon *d)
@@ -26,7 +32,7 @@ int edge_open(struct daemon *d, void **ctx_out)
 {
     struct edge *edge = mem_calloc(1, sizeof(*edge));
     edge->web_root_fd = open_web_root(d);
-    if (holder_open(&edge->holder, d, see_other_uri) < 0 || edge_listen(edge) < 0) {
+    if (holder_open(&edge->holder, d, see_other) < 0 || edge_listen(edge) < 0) {
         edge_close(edge);
         return -1;
     }
@@ -44,6 +50,7 @@ void edge_reload(void *ctx)
 {
     struct edge *edge = ctx;
     holder_reload(&edge->holder);
+    edge_reload_listeners(edge);
     edge_reload_certificates(edge);
 }
 

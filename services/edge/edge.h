@@ -24,6 +24,8 @@ void edge_peer_down(void *ctx, struct bus_peer *peer);
 
 /* listen.c: opens the listeners. 0, or -1 after it logged why. */
 int edge_listen(struct edge *edge);
+/* The configuration is new: takes over the limits; addresses and ports stay. */
+void edge_reload_listeners(struct edge *edge);
 void edge_reload_certificates(struct edge *edge);
 
 /* client.c: WebSocket connections as transports of streams. */

@@ -37,18 +37,29 @@ static size_t fill_listeners(const struct edge *edge, const struct conf *conf,
     return count;
 }
 
+static struct ws_limits ws_limits(const struct conf *conf)
+{
+    size_t largest = (size_t)conf_u64(conf, CONF_stream_max_stanza);
+    size_t first = (size_t)conf_u64(conf, CONF_stream_max_stanza_before_login);
+    return (struct ws_limits){
+        .max_message_bytes = largest,
+        .max_first_bytes = first < largest ? first : largest,
+        .max_queue_bytes = (size_t)conf_u64(conf, CONF_edge_max_queue),
+        .ping_after_ms = (uint32_t)conf_u64(conf, CONF_edge_ping_after),
+        .ping_timeout_ms = (uint32_t)conf_u64(conf, CONF_edge_ping_timeout),
+        .max_connections = (uint32_t)conf_u64(conf, CONF_edge_max_connections),
+        .max_per_address = (uint32_t)conf_u64(conf, CONF_edge_max_per_address),
+    };
+}
+
 static struct ws_options ws_options(struct edge *edge, const struct conf *conf)
 {
     return (struct ws_options){
         .loop = edge->holder.daemon->loop,
         .subprotocol = "xmpp",
         .paths = upgrade_paths,
-        .max_message_bytes = (size_t)conf_u64(conf, CONF_stream_max_stanza),
-        .max_queue_bytes = (size_t)conf_u64(conf, CONF_edge_max_queue),
-        .ping_after_ms = (uint32_t)conf_u64(conf, CONF_edge_ping_after),
-        .ping_timeout_ms = (uint32_t)conf_u64(conf, CONF_edge_ping_timeout),
-        .max_connections = (uint32_t)conf_u64(conf, CONF_edge_max_connections),
-        .max_per_address = (uint32_t)conf_u64(conf, CONF_edge_max_per_address),
+        .handshake_ms = (uint32_t)conf_u64(conf, CONF_stream_auth_deadline),
+        .limits = ws_limits(conf),
         .handlers =
             {
                 .http = edge_http,
@@ -91,4 +102,10 @@ void edge_reload_certificates(struct edge *edge)
 {
     if (edge->tls)
         certificates_reload(edge->holder.daemon, &tls_options, edge->tls);
+}
+
+void edge_reload_listeners(struct edge *edge)
+{
+    struct ws_limits limits = ws_limits(edge->holder.daemon->conf);
+    ws_reload_limits(edge->server, &limits);
 }

@@ -39,6 +39,8 @@ class Jackdaw:
         self.cluster = Cluster(bin_dir, self.dir, counts, {
             "session.iterations": "4096",
             "session.max_failures": "0",
+            "stream.stanzas_per_second": "0",
+            "stream.bytes_per_second": "0",
             "stream.plain_without_tls": "yes",
             "log.level": "warn",
         })

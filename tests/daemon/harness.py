@@ -68,7 +68,7 @@ class Peer:
 
     def read(self):
         for line in self.process.stdout:
-            self.incoming.put(json.loads(line))
+            self.incoming.put(json.loads(line.decode(errors="replace")))
         self.incoming.put(None)
 
     def tell(self, *words):

@@ -291,8 +291,8 @@ static void test_silent_connections_are_pinged_then_dropped(void **state)
     struct buf got = {0};
     server.loop = loop_new();
     struct ws_options options = ws_default_options(&server);
-    options.ping_after_ms = 1000;
-    options.ping_timeout_ms = 1000;
+    options.limits.ping_after_ms = 1000;
+    options.limits.ping_timeout_ms = 1000;
     server_start(&server, &options);
     struct client answers = client_open(&server);
     struct client silent = client_open(&server);
@@ -314,8 +314,8 @@ static void test_a_silent_connection_is_dropped_with_what_it_does_not_read(void 
     struct server server = {0};
     server.loop = loop_new();
     struct ws_options options = ws_default_options(&server);
-    options.ping_after_ms = 1000;
-    options.ping_timeout_ms = 1000;
+    options.limits.ping_after_ms = 1000;
+    options.limits.ping_timeout_ms = 1000;
     server_start(&server, &options);
     struct client client = client_open(&server);
     char text[1000];
@@ -338,8 +338,8 @@ static void test_limits_refuse_the_next_one(void **state)
     struct server server = {0};
     server.loop = loop_new();
     struct ws_options options = ws_default_options(&server);
-    options.max_connections = 2;
-    options.max_per_address = 1;
+    options.limits.max_connections = 2;
+    options.limits.max_per_address = 1;
     server_start(&server, &options);
     struct client first = client_open(&server);
     struct client second = client_connect(&server);
