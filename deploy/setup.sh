@@ -18,7 +18,7 @@ run_packages=(
 test_packages=(
     clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck ccache git openssl
     postgresql chromium fonts-dejavu-core procps
-    python3-slixmpp python3-aioxmpp libstrophe-dev go-sendxmpp profanity finch tmux
+    testssl.sh python3-slixmpp python3-aioxmpp libstrophe-dev go-sendxmpp profanity finch tmux
 )
 
 say() {

@@ -9,6 +9,7 @@
 #   tsan       what uses threads once more, with ThreadSanitizer
 #   daemon     each daemon alone against mock peers
 #   scenario   scripted conversations with a cluster of 3 edges, 2 routers, sessions, presence, pubsub, archives
+#   tls        the certificates of two domains on every port, loaded anew; what testssl.sh says of them
 #   desktop    slixmpp, aioxmpp, libstrophe, go-sendxmpp, profanity, finch, xmpp.js over TCP and TLS,
 #              and one of them with Chromium
 #   clients    Strophe.js, xmpp.js, stanza, Chromium with converse.js, 2,000 held sessions; and
@@ -90,6 +91,10 @@ stage_daemon() {
 stage_scenario() {
     in_cluster --set session.anonymous=yes --set session.max_anonymous=0 -- \
         bash -c 'tests/scenario/run.py && tests/scenario/run.py --transport tcp'
+}
+
+stage_tls() {
+    python3 tests/tls/run.py --bin build/asan/bin
 }
 
 stage_clients() {
@@ -187,7 +192,7 @@ main() {
         ;;
     esac
     [[ ${#stages[@]} == 0 ]] &&
-        stages=(build clang format lint unit tsan daemon scenario desktop clients fuzz quickstart)
+        stages=(build clang format lint unit tsan daemon scenario tls desktop clients fuzz quickstart)
     for stage in "${stages[@]}"; do
         declare -F "stage_$stage" >/dev/null || {
             printf 'there is no stage %s; tests/run.sh --help lists them\n' "$stage" >&2

@@ -58,6 +58,7 @@ struct ws_response {
     char etag[40];             /* with its quotes; empty: none */
     char location[256];        /* empty: none */
     bool allow_any_origin;     /* Access-Control-Allow-Origin: * */
+    uint64_t https_only_s;     /* Strict-Transport-Security (RFC 6797); 0: none */
     struct buf body;
 };
 

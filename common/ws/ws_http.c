@@ -3,6 +3,7 @@
 #include "metric/metric.h"
 #include "ws/ws_internal.h"
 
+#include <inttypes.h>
 #include <strings.h>
 
 #define HOST_MAX 256
@@ -79,6 +80,9 @@ static void write_head(const struct ws_response *response, struct buf *out)
         buf_append_cstr(out, "Access-Control-Allow-Origin: *\r\n"
                              "Access-Control-Allow-Methods: GET, HEAD, OPTIONS\r\n"
                              "Access-Control-Allow-Headers: Content-Type\r\n");
+    if (response->https_only_s > 0)
+        buf_printf(out, "Strict-Transport-Security: max-age=%" PRIu64 "\r\n",
+                   response->https_only_s);
     if (response->status == 405)
         buf_append_cstr(out, "Allow: GET, HEAD, OPTIONS\r\n");
     buf_append_cstr(out, "X-Content-Type-Options: nosniff\r\n");

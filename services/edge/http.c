@@ -15,6 +15,16 @@ static struct span host_domain(const struct ws_request *request, struct arena *a
     return domain;
 }
 
+/* RFC 6797 section 7.2: never over plain http. */
+static uint64_t https_only_s(const struct edge *edge, const struct ws_request *request)
+{
+    struct arena arena = {0};
+    struct span domain = host_domain(request, &arena);
+    uint64_t ms = conf_u64_of(edge->holder.daemon->conf, CONF_edge_https_only, domain);
+    arena_deinit(&arena);
+    return request->is_secure ? ms / 1000 : 0;
+}
+
 static void websocket_url(const struct edge *edge, const struct ws_request *request,
                           struct buf *out)
 {
@@ -61,6 +71,7 @@ static bool answer_document(const struct edge *edge, const struct ws_request *re
 void edge_http(void *ctx, const struct ws_request *request, struct ws_response *response)
 {
     const struct edge *edge = ctx;
+    response->https_only_s = https_only_s(edge, request);
     bool reads = span_is(request->method, "GET") || span_is(request->method, "HEAD");
     if (!reads && !span_is(request->method, "OPTIONS")) {
         response->status = 405;

@@ -49,7 +49,9 @@ static int setup(void **state)
     put_file(folder, "index.html", "<p>book</p>");
     (void)setenv("JACKDAW_CLUSTER_DOMAINS", "localhost, own.example", 1);
     (void)setenv("JACKDAW_EDGE_PUBLIC_URL__OWN_EXAMPLE", "wss://ws.own.example/ws", 1);
+    (void)setenv("JACKDAW_EDGE_HTTPS_ONLY__OWN_EXAMPLE", "1d", 1);
     f->daemon.conf = conf_load(NULL, &error);
+    (void)unsetenv("JACKDAW_EDGE_HTTPS_ONLY__OWN_EXAMPLE");
     (void)unsetenv("JACKDAW_EDGE_PUBLIC_URL__OWN_EXAMPLE");
     (void)unsetenv("JACKDAW_CLUSTER_DOMAINS");
     assert_non_null(f->daemon.conf);
@@ -186,6 +188,26 @@ static void test_host_meta_of_a_domain_names_its_own_websocket(void **state)
     }
 }
 
+static void test_https_only_is_told_over_https_alone(void **state)
+{
+    static const struct {
+        const char *host;
+        bool is_secure;
+        unsigned seconds;
+    } cases[] = {{"own.example", true, 86400}, {"own.example", false, 0}, {"a.example", true, 0}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct fixture *f = *state;
+        struct ws_request request = {.method = SPAN("GET"),
+                                     .path = SPAN("/app.js"),
+                                     .host = span_cstr(cases[i].host),
+                                     .is_secure = cases[i].is_secure};
+        struct ws_response response = {.status = 200};
+        edge_http(&f->edge, &request, &response);
+        assert_int_equal(response.https_only_s, cases[i].seconds);
+        buf_deinit(&response.body);
+    }
+}
+
 static void test_a_forged_host_is_not_repeated(void **state)
 {
     (void)state;
@@ -209,6 +231,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_host_meta_names_the_websocket, setup, teardown),
         cmocka_unit_test_setup_teardown(test_host_meta_of_a_domain_names_its_own_websocket, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_https_only_is_told_over_https_alone, setup, teardown),
         cmocka_unit_test(test_a_forged_host_is_not_repeated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
