@@ -112,6 +112,7 @@ static const struct service_handler *find_handler(const struct service_table *ta
                                                   const char **condition_out)
 {
     unsigned scope = request_scope(request);
+    bool is_forbidden = false;
 
     *condition_out = "service-unavailable";
     for (size_t i = 0; i < table->handler_count; i++) {
@@ -120,14 +121,16 @@ static const struct service_handler *find_handler(const struct service_table *ta
         if (!span_is(request->child->ns, handler->ns))
             continue;
         if (handler->element && !span_is(request->child->name, handler->element)) {
-            *condition_out = "bad-request";
+            if (!is_forbidden)
+                *condition_out = "bad-request";
             continue;
         }
         if (!(handler->types & iq_bit(request->stanza.type)))
             continue;
         if (handler->scopes & scope)
             return handler;
-        if ((handler->scopes & SERVICE_OWN) && scope == SERVICE_ACCOUNT)
+        is_forbidden |= (handler->scopes & SERVICE_OWN) && scope == SERVICE_ACCOUNT;
+        if (is_forbidden)
             *condition_out = "forbidden";
     }
     return NULL;

@@ -61,51 +61,53 @@
 #define NS_PUBSUB_EVENT     "http://jabber.org/protocol/pubsub#event" /* 0060 */
 #define NS_PUBSUB_OWNER     "http://jabber.org/protocol/pubsub#owner" /* 0060 */
 #define NS_PUBSUB_ERRORS    "http://jabber.org/protocol/pubsub#errors"
-#define NS_OOB              "jabber:x:oob"                           /* 0066 */
-#define NS_REGISTER         "jabber:iq:register"                     /* 0077 */
-#define NS_REGISTER_FEATURE "http://jabber.org/features/iq-register" /* 0077 */
-#define NS_CHATSTATES       "http://jabber.org/protocol/chatstates"  /* 0085 */
-#define NS_VERSION          "jabber:iq:version"                      /* 0092 */
-#define NS_CAPS             "http://jabber.org/protocol/caps"        /* 0115 */
-#define NS_SERVERINFO       "http://jabber.org/network/serverinfo"   /* 0157 */
-#define NS_BOSH             "http://jabber.org/protocol/httpbind"    /* 0124 */
-#define NS_BOSH_XMPP        "urn:xmpp:xbosh"                         /* 0206 */
-#define NS_VCARD_UPDATE     "vcard-temp:x:update"                    /* 0153 */
-#define NS_MSGOFFLINE       "msgoffline"                             /* 0160: a disco feature */
-#define NS_RECEIPTS         "urn:xmpp:receipts"                      /* 0184 */
-#define NS_BLOCKING         "urn:xmpp:blocking"                      /* 0191 */
-#define NS_BLOCKING_ERRORS  "urn:xmpp:blocking:errors"               /* 0191 */
-#define NS_SM               "urn:xmpp:sm:3"                          /* 0198 */
-#define NS_SM_2             "urn:xmpp:sm:2"                          /* 0198, older */
-#define NS_PING             "urn:xmpp:ping"                          /* 0199 */
-#define NS_TIME             "urn:xmpp:time"                          /* 0202 with 0082's format */
-#define NS_DELAY            "urn:xmpp:delay"                         /* 0203 */
-#define NS_EXTDISCO         "urn:xmpp:extdisco:2"                    /* 0215 */
-#define NS_CONFERENCE       "jabber:x:conference"                    /* 0249 */
-#define NS_CARBONS          "urn:xmpp:carbons:2"                     /* 0280 */
-#define NS_CARBONS_RULES    "urn:xmpp:carbons:rules:0"               /* 0280 */
-#define NS_FORWARD          "urn:xmpp:forward:0"                     /* 0297 */
-#define NS_HASHES           "urn:xmpp:hashes:2"                      /* 0300 */
-#define NS_CORRECT          "urn:xmpp:message-correct:0"             /* 0308 */
-#define NS_MAM              "urn:xmpp:mam:2"                         /* 0313 */
-#define NS_MAM_EXTENDED     "urn:xmpp:mam:2#extended"                /* 0313 */
-#define NS_CHAT_MARKERS     "urn:xmpp:chat-markers:0"                /* 0333 */
-#define NS_HINTS            "urn:xmpp:hints"                         /* 0334 */
-#define NS_CSI              "urn:xmpp:csi:0"                         /* 0352 */
-#define NS_JINGLE_MESSAGE   "urn:xmpp:jingle-message:0"              /* 0353 */
-#define NS_PUSH             "urn:xmpp:push:0"                        /* 0357 */
-#define NS_SID              "urn:xmpp:sid:0"                         /* 0359 */
-#define NS_HTTP_UPLOAD      "urn:xmpp:http:upload:0"                 /* 0363 */
-#define NS_OPENPGP          "urn:xmpp:openpgp:0"                     /* 0373 */
-#define NS_OMEMO            "urn:xmpp:omemo:2"                       /* 0384 */
-#define NS_OMEMO_AXOLOTL    "eu.siacs.conversations.axolotl"         /* 0384, older */
-#define NS_BIND2            "urn:xmpp:bind:0"                        /* 0386 */
-#define NS_SASL2            "urn:xmpp:sasl:2"                        /* 0388 */
-#define NS_CAPS2            "urn:xmpp:caps"                          /* 0390 */
-#define NS_RETRACT          "urn:xmpp:message-retract:1"             /* 0424 */
-#define NS_FULLTEXT         "urn:xmpp:fulltext:0"                    /* 0431 */
-#define NS_REACTIONS        "urn:xmpp:reactions:0"                   /* 0444 */
-#define NS_FAST             "urn:xmpp:fast:0"                        /* 0484 */
-#define NS_BOOKMARKS        "urn:xmpp:bookmarks:1"                   /* 0402 */
+#define NS_OOB              "jabber:x:oob"                              /* 0066 */
+#define NS_REGISTER         "jabber:iq:register"                        /* 0077 */
+#define NS_REGISTER_FEATURE "http://jabber.org/features/iq-register"    /* 0077 */
+#define NS_CHATSTATES       "http://jabber.org/protocol/chatstates"     /* 0085 */
+#define NS_VERSION          "jabber:iq:version"                         /* 0092 */
+#define NS_CAPS             "http://jabber.org/protocol/caps"           /* 0115 */
+#define NS_VALIDATE         "http://jabber.org/protocol/xdata-validate" /* 0122 */
+#define NS_SERVERINFO       "http://jabber.org/network/serverinfo"      /* 0157 */
+#define NS_BOSH             "http://jabber.org/protocol/httpbind"       /* 0124 */
+#define NS_BOSH_XMPP        "urn:xmpp:xbosh"                            /* 0206 */
+#define NS_VCARD_UPDATE     "vcard-temp:x:update"                       /* 0153 */
+#define NS_MSGOFFLINE       "msgoffline"                                /* 0160: a disco feature */
+#define NS_RECEIPTS         "urn:xmpp:receipts"                         /* 0184 */
+#define NS_BLOCKING         "urn:xmpp:blocking"                         /* 0191 */
+#define NS_BLOCKING_ERRORS  "urn:xmpp:blocking:errors"                  /* 0191 */
+#define NS_SM               "urn:xmpp:sm:3"                             /* 0198 */
+#define NS_SM_2             "urn:xmpp:sm:2"                             /* 0198, older */
+#define NS_PING             "urn:xmpp:ping"                             /* 0199 */
+#define NS_TIME             "urn:xmpp:time"                  /* 0202 with 0082's format */
+#define NS_DELAY            "urn:xmpp:delay"                 /* 0203 */
+#define NS_EXTDISCO         "urn:xmpp:extdisco:2"            /* 0215 */
+#define NS_CONFERENCE       "jabber:x:conference"            /* 0249 */
+#define NS_CARBONS          "urn:xmpp:carbons:2"             /* 0280 */
+#define NS_CARBONS_RULES    "urn:xmpp:carbons:rules:0"       /* 0280 */
+#define NS_FORWARD          "urn:xmpp:forward:0"             /* 0297 */
+#define NS_HASHES           "urn:xmpp:hashes:2"              /* 0300 */
+#define NS_CORRECT          "urn:xmpp:message-correct:0"     /* 0308 */
+#define NS_MAM              "urn:xmpp:mam:2"                 /* 0313 */
+#define NS_MAM_EXTENDED     "urn:xmpp:mam:2#extended"        /* 0313 */
+#define NS_MAM_GROUPCHAT    "urn:xmpp:mam:2#groupchat-field" /* 0313 */
+#define NS_CHAT_MARKERS     "urn:xmpp:chat-markers:0"        /* 0333 */
+#define NS_HINTS            "urn:xmpp:hints"                 /* 0334 */
+#define NS_CSI              "urn:xmpp:csi:0"                 /* 0352 */
+#define NS_JINGLE_MESSAGE   "urn:xmpp:jingle-message:0"      /* 0353 */
+#define NS_PUSH             "urn:xmpp:push:0"                /* 0357 */
+#define NS_SID              "urn:xmpp:sid:0"                 /* 0359 */
+#define NS_HTTP_UPLOAD      "urn:xmpp:http:upload:0"         /* 0363 */
+#define NS_OPENPGP          "urn:xmpp:openpgp:0"             /* 0373 */
+#define NS_OMEMO            "urn:xmpp:omemo:2"               /* 0384 */
+#define NS_OMEMO_AXOLOTL    "eu.siacs.conversations.axolotl" /* 0384, older */
+#define NS_BIND2            "urn:xmpp:bind:0"                /* 0386 */
+#define NS_SASL2            "urn:xmpp:sasl:2"                /* 0388 */
+#define NS_CAPS2            "urn:xmpp:caps"                  /* 0390 */
+#define NS_RETRACT          "urn:xmpp:message-retract:1"     /* 0424 */
+#define NS_FULLTEXT         "urn:xmpp:fulltext:0"            /* 0431 */
+#define NS_REACTIONS        "urn:xmpp:reactions:0"           /* 0444 */
+#define NS_FAST             "urn:xmpp:fast:0"                /* 0484 */
+#define NS_BOOKMARKS        "urn:xmpp:bookmarks:1"           /* 0402 */
 
 #endif

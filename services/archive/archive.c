@@ -4,22 +4,39 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "offline_store.h"
 #include "schema.h"
+#include "trim.h"
 #include "write.h"
 #include "xep0160_offline.h"
+#include "xep0313_form.h"
+#include "xep0313_query.h"
+#include "xep0441_prefs.h"
 #include "xml/ns.h"
 
 /* ---- what is answered ---- */
 
+static const struct service_handler handlers[] = {
+    {NS_MAM, "query", SERVICE_SET, SERVICE_OWN, NS_MAM, xep0313_query},
+    {NS_MAM, "query", SERVICE_GET, SERVICE_OWN, NULL, xep0313_form},
+    {NS_MAM, "metadata", SERVICE_GET, SERVICE_OWN, NS_MAM_EXTENDED, xep0313_metadata},
+    {NS_MAM, "prefs", SERVICE_GET, SERVICE_OWN, NULL, xep0441_get},
+    {NS_MAM, "prefs", SERVICE_SET, SERVICE_OWN, NULL, xep0441_set},
+};
+
 static const struct service_feature features[] = {
     {.feature = NS_MSGOFFLINE, .scopes = SERVICE_SERVER},
+    {.feature = NS_MAM_GROUPCHAT, .scopes = SERVICE_ACCOUNT},
+    {.feature = NS_FULLTEXT, .scopes = SERVICE_ACCOUNT},
+    {.feature = NS_SID, .scopes = SERVICE_ACCOUNT},
 };
 
 const struct service_table archive_table = {
+    .handlers = handlers,
+    .handler_count = sizeof(handlers) / sizeof(handlers[0]),
     .features = features,
     .feature_count = sizeof(features) / sizeof(features[0]),
     .keeps = true,
+    .archives = true,
 };
 
 size_t archive_announce(struct arena *arena, const struct span **lines_out)
@@ -79,6 +96,11 @@ void archive_reload(void *ctx)
         .max_waiting = (uint32_t)conf_u64(conf, CONF_archive_max_waiting),
         .linger_ms = (uint32_t)conf_u64(conf, CONF_archive_linger),
         .retry_for_ms = (uint32_t)conf_u64(conf, CONF_archive_retry_for),
+        .page = (uint32_t)conf_u64(conf, CONF_archive_page),
+        .max_page = (uint32_t)conf_u64(conf, CONF_archive_max_page),
+        .max_count = (uint32_t)conf_u64(conf, CONF_archive_max_count),
+        .max_age_ms = conf_u64(conf, CONF_archive_max_age),
+        .max_messages = (uint32_t)conf_u64(conf, CONF_archive_max_messages),
     };
 }
 
@@ -120,6 +142,8 @@ int archive_open(struct daemon *d, void **ctx_out)
     archive->service = service_new(&options);
     archive->writer = writer_new(archive);
     archive->offline = offline_new(archive);
+    archive->prefs = prefs_new(archive);
+    archive->trim = trim_new(archive);
     archive_reload(archive);
     if (open_stores(archive) != 0) {
         archive_close(archive);
@@ -170,6 +194,8 @@ void archive_close(void *ctx)
     service_free(archive->service);
     offline_free(archive->offline);
     writer_free(archive->writer);
+    prefs_free(archive->prefs);
+    trim_free(archive->trim);
     while ((node = list_pop(&archive->taken)) != NULL)
         mem_free(CONTAINER_OF(node, struct taken, node));
     mem_free(archive);
@@ -211,5 +237,5 @@ void archive_notice(void *ctx, const struct wire_msg *msg)
     struct archive *archive = ctx;
 
     if (msg->id == WIRE_ID_account_removed)
-        offline_store_forget(archive->sql, msg->u.account_removed.account);
+        trim_forget(archive->trim, msg->u.account_removed.account, NULL, NULL);
 }

@@ -16,6 +16,8 @@
 #include "sql/sql.h"
 
 struct offline;
+struct prefs;
+struct trim;
 struct writer;
 
 struct archive_limits {
@@ -23,6 +25,11 @@ struct archive_limits {
     uint32_t max_waiting; /* messages that wait to be written */
     uint32_t linger_ms;   /* between two transactions */
     uint32_t retry_for_ms;
+    uint32_t page; /* messages in a page when the client does not say */
+    uint32_t max_page;
+    uint32_t max_count;    /* how far results are counted */
+    uint64_t max_age_ms;   /* 0: no limit */
+    uint32_t max_messages; /* of one account; 0: no limit */
 };
 
 struct archive {
@@ -32,6 +39,8 @@ struct archive {
     struct service *service;
     struct writer *writer;
     struct offline *offline;
+    struct prefs *prefs;
+    struct trim *trim;
     struct archive_limits limits;
     struct list_node taken; /* struct taken.node */
     size_t busy;            /* items and requests under way */

@@ -1,13 +1,15 @@
-/* jackdaw-archive - keeps messages for who is not there
+/* jackdaw-archive - keeps what was said, and messages for who is not there
  *
  * SYNOPSIS
  *     jackdaw-archive [--config FILE] [--instance NAME] [--check | --options | --help]
  *
  * DESCRIPTION
- *     Owns the offline store (XEP-0160): messages for accounts nobody was there to take, delivered in
- *     order when a session comes online. Writes in groups: what comes while one transaction runs is
- *     written with the next. Dials every router; any number may run, and each account is served by
- *     whichever instance the routers choose for it.
+ *     Owns the message archives of accounts (XEP-0313), searched by time, by the other side, by ids
+ *     and by words (XEP-0431), with preferences (XEP-0441); and the offline store (XEP-0160):
+ *     messages for accounts nobody was there to take, delivered in order when a session comes online.
+ *     Writes in groups: what comes while one transaction runs is written with the next. Dials every
+ *     router; any number may run, and each account is served by whichever instance the routers
+ *     choose for it.
  *
  * MESSAGES
  *     keep: a message to be kept for an account; settled when it is committed, or when its sender
@@ -16,12 +18,13 @@
  *     came: a session of an account can take messages; settled when it is noted that the account's
  *     messages are to be delivered.
  *
- *     Sends `forward` items: messages that were stored, errors. Hears `account_removed`: forgets
- *     the account's messages.
+ *     Takes `handle` items: iqs in urn:xmpp:mam:2. Sends `forward` items: what was found, messages
+ *     that were stored, errors. Hears `account_removed`: forgets all of the account.
  *
  * STATE
- *     SQL: the tables offline, offline_due. Redis: reads sessions and their presence (jd:s:*, jd:p:*). In
- *     memory only items under way.
+ *     SQL: the tables archive, archive_prefs, offline, offline_due. Redis: reads sessions and their
+ *     presence (jd:s:*, jd:p:*). In memory only items under way, which accounts have no preferences,
+ *     and which sessions have read their archive before they came online.
  *
  * CONFIGURATION
  *     Section archive, cluster, bus, redis, sql, log, health. SIGHUP reads it again; limits apply at once,
@@ -36,7 +39,7 @@
 
 static const struct daemon_spec spec = {
     .name = "archive",
-    .summary = "offline messages of accounts",
+    .summary = "message archives and offline messages of accounts",
     .flags = DAEMON_DIALS_ROUTERS | DAEMON_WANTS_NOTICES,
     .announce = archive_announce,
     .handlers = {.item = archive_item, .peer_down = archive_peer_down, .notice = archive_notice},

@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
-#include "base/log.h"
 #include "bus/wire.h"
 #include "write.h"
 
@@ -159,18 +158,13 @@ void offline_store_list_due(struct sql *sql, sql_fn *fn, void *arg)
 
 /* ---- removal ---- */
 
-static void on_forgotten(void *arg, const struct sql_result *result)
+int offline_store_forget(struct sql_conn *conn, struct span account)
 {
-    (void)arg;
-    if (sql_status(result) != SQL_OK)
-        LOG_ERROR("rows-of-removed-account-stay", "table=offline");
-}
-
-void offline_store_forget(struct sql *sql, struct span account)
-{
-    sql_query(sql, offline_key(account),
-              &SQL("DELETE FROM offline WHERE account = $1", sql_text(account)), on_forgotten,
-              NULL);
-    sql_query(sql, offline_key(account),
-              &SQL("DELETE FROM offline_due WHERE account = $1", sql_text(account)), NULL, NULL);
+    if (sql_status(sql_exec(
+            conn, &SQL("DELETE FROM offline WHERE account = $1", sql_text(account)))) != SQL_OK)
+        return -1;
+    return sql_status(sql_exec(conn, &SQL("DELETE FROM offline_due WHERE account = $1",
+                                          sql_text(account)))) == SQL_OK
+               ? 0
+               : -1;
 }

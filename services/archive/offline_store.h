@@ -57,7 +57,7 @@ void offline_store_not_due(struct sql *sql, struct span account);
 /* Accounts that are due, one a row. */
 void offline_store_list_due(struct sql *sql, sql_fn *fn, void *arg);
 
-/* Everything of an account that was removed. */
-void offline_store_forget(struct sql *sql, struct span account);
+/* In a transaction: everything of an account that was removed. */
+int offline_store_forget(struct sql_conn *conn, struct span account);
 
 #endif

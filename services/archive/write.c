@@ -1,6 +1,7 @@
 /* Collecting, committing, and what follows a commit. */
 #include "write.h"
 
+#include "archive_store.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -8,7 +9,9 @@
 #include "loop/timer.h"
 #include "metric/metric.h"
 #include "offline_store.h"
+#include "trim.h"
 #include "xep0160_offline.h"
+#include "xep0441_prefs.h"
 
 #define MAX_BATCH   256
 #define PATIENCE_MS 1000
@@ -21,6 +24,7 @@ struct writer {
     struct list_node alone; /* failed together: each is tried by itself */
     size_t waiting_count;
     uint64_t began_ms;
+    uint64_t stamped_ms;
     struct loop_timer timer;
     struct loop_timer patience;
 };
@@ -70,6 +74,9 @@ static int write_one(struct sql_conn *conn, struct kept *kept)
     kept->outcome = WRITE_DONE;
     if ((kept->flags & WIRE_KEEP_OFFLINE) && offline_store_put(conn, kept) != 0)
         return -1;
+    if (kept->outcome == WRITE_DONE && (kept->flags & WIRE_KEEP_ARCHIVE) &&
+        archive_store_put(conn, kept) != 0)
+        return -1;
     return 0;
 }
 
@@ -91,6 +98,10 @@ static void kept_written(struct kept *kept)
 {
     struct archive *archive = kept->taken.archive;
 
+    if (kept->flags & WIRE_KEEP_ARCHIVE) {
+        prefs_learn(archive->prefs, kept);
+        trim_note(archive->trim, kept->account);
+    }
     if (kept->outcome == WRITE_FULL) {
         metric_inc(METRIC_archive_offline_full);
         kept_refuse(kept, "service-unavailable", NULL);
@@ -213,6 +224,16 @@ static void on_patience(void *arg)
 
 /* ---- taking ---- */
 
+/* The time as messages are stamped with it: it never goes back. */
+static uint64_t now_ms(struct writer *writer)
+{
+    uint64_t now = clock_real_ms();
+
+    if (now > writer->stamped_ms)
+        writer->stamped_ms = now;
+    return writer->stamped_ms;
+}
+
 static struct kept *kept_new(struct archive *archive, struct bus_peer *peer, uint64_t token,
                              const struct wire_keep *item)
 {
@@ -232,9 +253,10 @@ static struct kept *kept_new(struct archive *archive, struct bus_peer *peer, uin
     kept->origin_sid = item->origin_sid;
     kept->origin_n = item->origin_n;
     kept->flags = item->flags;
-    kept->at_ms = clock_real_ms();
+    kept->at_ms = now_ms(archive->writer);
     kept->since_ms = loop_now_ms(archive->daemon->loop);
     kept->max_offline = archive->limits.max_offline;
+    prefs_recall(archive->prefs, kept);
     return kept;
 }
 
@@ -268,7 +290,7 @@ uint64_t writer_horizon_ms(const struct writer *writer)
         first = list_first(&writer->alone);
     if (!first)
         first = list_first(&writer->waiting);
-    return first ? CONTAINER_OF(first, struct kept, node)->at_ms : clock_real_ms();
+    return (first ? CONTAINER_OF(first, struct kept, node)->at_ms : clock_real_ms()) - 1;
 }
 
 /* ---- life ---- */

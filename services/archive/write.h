@@ -17,7 +17,8 @@ enum write_outcome {
     WRITE_FULL, /* the offline store of the account is full */
 };
 
-/* A `keep` item. The worker that writes it reads all but `outcome`, which it sets. */
+/* A `keep` item. The worker that writes it reads all but `outcome`, which it sets,
+ * and `has_no_prefs`. */
 struct kept {
     struct taken taken;
     struct list_node node; /* the writer's */
@@ -28,6 +29,8 @@ struct kept {
     uint64_t since_ms; /* the same on the loop's clock */
     uint32_t max_offline;
     enum write_outcome outcome;
+    bool has_no_prefs; /* these two are of xep0441_prefs.c */
+    uint64_t prefs_changes;
     struct span account;
     struct span uid;
     struct span stanza; /* encoded */
@@ -40,7 +43,7 @@ void writer_free(struct writer *writer);
 /* A `keep` item: written, then settled. */
 void writer_item(struct writer *writer, struct bus_peer *peer, uint64_t token,
                  const struct wire_msg *msg);
-/* No message that came before this real time is still to be written. */
+/* Every message that came until this real time is written. */
 uint64_t writer_horizon_ms(const struct writer *writer);
 
 /* Each ends the message: settles it; tells its sender and settles it. */

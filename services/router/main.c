@@ -16,8 +16,8 @@
  *     it caused is: deliver at the holders of its recipients, handle at the service that owns
  *     it, or the error reply.
  *
- *     A message nobody can take now goes to the archive daemon as keep, when there is one; that a
- *     session can take messages from now on, as came.
+ *     A message that is archived or that nobody can take now goes to the archive daemon as keep,
+ *     when there is one; that a session can take messages from now on, as came.
  *
  *     forward: a stanza a service made, for one or many recipients; one deliver per holder.
  *

@@ -64,6 +64,11 @@ class Patterns(unittest.TestCase):
         self.assertTrue(fits("<presence/>", added))
         self.assertFalse(fits("<presence/>", "<presence %s><x/></presence>" % CLIENT))
         self.assertFalse(fits("<message/>", added.replace("presence", "message")))
+        stamped = "<message %s to='a@b/c'><stanza-id xmlns='urn:xmpp:sid:0' by='%%s' id='1'/></message>" % CLIENT
+        self.assertTrue(fits("<message to='a@b/c'/>", stamped % "a@b"))
+        self.assertFalse(fits("<message to='a@b/c'/>", stamped % "c@b"))
+        self.assertFalse(fits("<message to='a@b/c'><stanza-id xmlns='urn:xmpp:sid:0' by='a@b' id='2'/></message>",
+                              stamped % "a@b"))
 
 
 class Scripts(unittest.TestCase):

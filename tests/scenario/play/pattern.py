@@ -18,6 +18,7 @@ XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 _SHOWN_DEPTH = 20
 _MORE_ATTRIBUTES = "more-attributes"
 _VARIABLE = re.compile(r"\{([A-Za-z][\w. /-]*\??)\}")
+_STANZA_ID = "{urn:xmpp:sid:0}stanza-id"
 
 
 class Mismatch(Exception):
@@ -82,8 +83,14 @@ def _all_text(element):
     return (element.text or "") + "".join(child.tail or "" for child in element)
 
 
-def _is_added(parent, child):
-    return parent.tag == "{%s}presence" % CLIENT and child.tag == "{urn:xmpp:delay}delay"
+def _is_added(parent, child, pattern):
+    """What a server may add: a delay to presence; to a message its id in the archive of whom it is for
+    (XEP-0359), where the pattern does not ask for such."""
+    if parent.tag == "{%s}presence" % CLIENT:
+        return child.tag == "{urn:xmpp:delay}delay"
+    return parent.tag == "{%s}message" % CLIENT and child.tag == _STANZA_ID \
+        and child.get("by") == parent.get("to", "").split("/")[0] \
+        and all(wanted.tag != _STANZA_ID for wanted in pattern)
 
 
 def _match_children(pattern, actual, variables, allows_more):
@@ -103,7 +110,7 @@ def _match_children(pattern, actual, variables, allows_more):
         else:
             raise Mismatch("no child <%s> fits%s" % (_local(wanted.tag),
                                                      ": %s" % reason if reason else ""))
-    left = [child for child in left if not _is_added(actual, child)]
+    left = [child for child in left if not _is_added(actual, child, pattern)]
     if left and not allows_more:
         raise Mismatch("<%s> has more children: %s" % (
             _local(pattern.tag), ", ".join(_local(child.tag) for child in left)))
