@@ -43,6 +43,9 @@ enum wire_kind { WIRE_ITEM, WIRE_CALL, WIRE_REPLY, WIRE_NOTICE, WIRE_RECORD };
 #define WIRE_MISSED_ENDED     1u
 #define WIRE_SASL_SECURE      1u /* the stream is encrypted: PLAIN may be used */
 #define WIRE_SASL_CERTIFICATE 2u /* the client has a valid certificate */
+#define WIRE_SASL_FAST        4u /* the client has a token (XEP-0484) */
+#define WIRE_SASL_INVALIDATE  8u /* ... and gives it up */
+#define WIRE_BIND_MADE        1u /* the resource is made from tag and client (XEP-0386) */
 #define WIRE_KEEP_OFFLINE     1u
 #define WIRE_KEEP_ARCHIVE     2u
 #define WIRE_KEEP_SENT        4u

@@ -2,23 +2,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "stream/stream_internal.h"
-
-static void refuse_late(struct stream *stream, enum bus_outcome outcome)
-{
-    LOG_WARN("bind-unanswered", "outcome=%d", (int)outcome);
-    stream_refuse_iq(stream, "resource-constraint", SPAN("the server cannot bind now"));
-}
-
-static void confirm(struct stream *stream, const struct wire_bind_reply *reply)
-{
-    struct buf payload = {0};
-    buf_append_cstr(&payload, "<bind xmlns='" NS_BIND "'><jid>");
-    xml_escape(reply->jid, &payload);
-    buf_append_cstr(&payload, "</jid></bind>");
-    stream_answer_iq(stream, buf_span(&payload));
-    buf_deinit(&payload);
-}
+#include "stream/bind_internal.h"
 
 /* From here on the session is live: what is delivered to it finds it. */
 static void go_live(struct stream *stream, struct stream_session *session)
@@ -36,6 +20,13 @@ static bool is_bound(enum bus_outcome outcome, const struct wire_msg *reply)
            reply->u.bind_reply.condition.len == 0;
 }
 
+static void refuse(struct stream *stream, const struct wire_bind_reply *reply)
+{
+    char *condition = mem_strdup_span(reply->condition);
+    stream->login->binder->refuse(stream, condition, reply->text);
+    mem_free(condition);
+}
+
 static void on_reply(struct stream_call *call, enum bus_outcome outcome,
                      const struct wire_msg *reply)
 {
@@ -51,15 +42,44 @@ static void on_reply(struct stream_call *call, enum bus_outcome outcome,
             return;
         }
         go_live(stream, session);
-        confirm(stream, bound);
+        stream->login->binder->confirm(stream, bound);
     } else if (is_here && outcome == BUS_SETTLED && reply->id == WIRE_ID_bind_reply) {
-        char *condition = mem_strdup_span(reply->u.bind_reply.condition);
-        stream_refuse_iq(stream, condition, reply->u.bind_reply.text);
-        mem_free(condition);
+        refuse(stream, &reply->u.bind_reply);
     } else if (is_here) {
-        refuse_late(stream, outcome);
+        LOG_WARN("bind-unanswered", "outcome=%d", (int)outcome);
+        stream->login->binder->refuse(stream, "resource-constraint",
+                                      SPAN("the server cannot bind now"));
     }
 }
+
+void stream_bind(struct stream *stream, const struct stream_binder *binder,
+                 const struct wire_bind *ask)
+{
+    char address[64];
+    stream->transport->address(stream->conn, address, sizeof(address));
+    struct span account = span_cstr(stream->login->account);
+    struct wire_msg request = {.id = WIRE_ID_bind, .u.bind = *ask};
+    request.u.bind.account = account;
+    request.u.bind.holder = span_cstr(stream->host->options.holder);
+    request.u.bind.address = span_cstr(address);
+    request.u.bind.transport = span_cstr(stream->transport->name);
+    stream->login->binder = binder;
+    stream_login_call(stream, hash_span(account), &request, on_reply);
+}
+
+/* ---- RFC 6120 section 7: as an iq ---- */
+
+static void confirm(struct stream *stream, const struct wire_bind_reply *reply)
+{
+    struct buf payload = {0};
+    buf_append_cstr(&payload, "<bind xmlns='" NS_BIND "'><jid>");
+    xml_escape(reply->jid, &payload);
+    buf_append_cstr(&payload, "</jid></bind>");
+    stream_answer_iq(stream, buf_span(&payload));
+    buf_deinit(&payload);
+}
+
+static const struct stream_binder by_iq = {confirm, stream_refuse_iq};
 
 /* The resource the client asks for, empty when it leaves the choice to us. */
 static struct span asked_resource(const struct stanza *iq, struct arena *arena)
@@ -81,20 +101,7 @@ void stream_bind_iq(struct stream *stream, const struct xml_top *top)
         stream_fail(stream, "not-authorized", SPAN("bind a resource first"));
         return;
     }
-    char address[64];
-    stream->transport->address(stream->conn, address, sizeof(address));
     stream_login_keep_iq(stream, &iq);
-    struct span account = span_cstr(stream->login->account);
-    struct wire_msg request = {
-        .id = WIRE_ID_bind,
-        .u.bind =
-            {
-                .account = account,
-                .resource = asked_resource(&iq, arena),
-                .holder = span_cstr(stream->host->options.holder),
-                .address = span_cstr(address),
-                .transport = span_cstr(stream->transport->name),
-            },
-    };
-    stream_login_call(stream, hash_span(account), &request, on_reply);
+    struct wire_bind ask = {.resource = asked_resource(&iq, arena)};
+    stream_bind(stream, &by_iq, &ask);
 }

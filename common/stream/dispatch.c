@@ -1,10 +1,11 @@
 /* From an element to its handler: one table, by state, namespace and name. */
 #include "base/mem.h"
 #include "metric/metric.h"
-#include "stream/stream_internal.h"
+#include "stream/bind_internal.h"
+#include "stream/sasl_internal.h"
 
 #define BEFORE_LOGIN (STREAM_LOGIN | STREAM_SASL)
-#define AFTER_HEADER (BEFORE_LOGIN | STREAM_BINDING | STREAM_BOUND)
+#define AFTER_HEADER (BEFORE_LOGIN | STREAM_SASL2 | STREAM_BINDING | STREAM_BOUND)
 #define AFTER_ALL    (AFTER_HEADER | STREAM_OPENING | STREAM_REOPENING)
 #define WAITS_HEADER (STREAM_OPENING | STREAM_REOPENING)
 #define BEFORE_BOUND (AFTER_ALL & ~STREAM_BOUND)
@@ -24,6 +25,10 @@ static const struct {
     {STREAM_SASL, NS_SASL, "response", stream_sasl_response},
     {STREAM_LOGIN, NS_SASL, "response", stream_sasl_stray},
     {BEFORE_LOGIN, NS_SASL, "abort", stream_sasl_abort},
+    {STREAM_LOGIN, NS_SASL2, "authenticate", stream_sasl2_authenticate},
+    {STREAM_SASL2, NS_SASL2, "response", stream_sasl2_response},
+    {STREAM_LOGIN, NS_SASL2, "response", stream_sasl2_stray},
+    {STREAM_LOGIN | STREAM_SASL2, NS_SASL2, "abort", stream_sasl2_abort},
     {STREAM_LOGIN, NS_CLIENT, "iq", stream_register_iq},
     {STREAM_BINDING, NS_CLIENT, "iq", stream_bind_iq},
 };
@@ -46,6 +51,8 @@ static const struct {
     {AFTER_HEADER, NULL, "message", "invalid-namespace"},
     {AFTER_HEADER, NULL, "presence", "invalid-namespace"},
     {STREAM_BINDING | STREAM_BOUND, NS_SASL, NULL, "policy-violation"},
+    {STREAM_SASL2 | STREAM_BINDING | STREAM_BOUND, NS_SASL2, NULL, "policy-violation"},
+    {STREAM_SASL2, NS_SASL, NULL, "policy-violation"},
     {AFTER_ALL, NULL, NULL, "unsupported-stanza-type"},
 };
 

@@ -12,6 +12,8 @@ void stream_domain_load(const struct conf *conf, struct span name, struct stream
         .scram_sha512 = conf_bool_of(conf, CONF_stream_scram_sha512, name),
         .anonymous = conf_bool_of(conf, CONF_session_anonymous, name),
         .oauth = conf_str_of(conf, CONF_session_oauth_keys, name)[0] != '\0',
+        .sasl2_without_tls = conf_bool_of(conf, CONF_stream_sasl2_without_tls, name),
+        .fast = conf_bool_of(conf, CONF_stream_fast, name),
         .require_tls = conf_bool_of(conf, CONF_c2s_require_tls, name),
     };
 }

@@ -1,5 +1,6 @@
 /* What only a login needs: calls to session, and the iq that waits for their answer. */
 #include "base/mem.h"
+#include "stream/sasl2_internal.h"
 #include "stream/stream_internal.h"
 
 struct stream_login *stream_login_new(void)
@@ -13,19 +14,24 @@ void stream_login_free(struct stream_login *login)
         return;
     if (login->call)
         login->call->stream = NULL; /* the answer is still dealt with: it may have bound */
+    stream_sasl2_free(login->sasl2);
     buf_deinit(&login->sasl_state);
     buf_deinit(&login->deferred);
     mem_free(login->domain);
+    mem_free(login->from);
     mem_free(login->account);
     mem_free(login->iq_id);
     mem_free(login->iq_to);
     mem_free(login);
 }
 
-void stream_login_set_domain(struct stream *stream, struct span domain)
+void stream_login_set_header(struct stream *stream, struct span domain, struct span from)
 {
-    mem_free(stream->login->domain);
-    stream->login->domain = mem_strdup_span(domain);
+    struct stream_login *login = stream->login;
+    mem_free(login->domain);
+    mem_free(login->from);
+    login->domain = mem_strdup_span(domain);
+    login->from = from.len > 0 ? mem_strdup_span(from) : NULL;
 }
 
 static void answered(void *arg, enum bus_outcome outcome, const struct wire_msg *reply)

@@ -29,25 +29,20 @@ struct stream_call {
 /* starttls.c */
 bool stream_awaits_tls(const struct stream *stream); /* nobody may log in before it is encrypted */
 void stream_starttls(struct stream *stream, const struct xml_top *top);
-/* sasl_rfc6120.c */
-void stream_sasl_auth(struct stream *stream, const struct xml_top *top);
-void stream_sasl_response(struct stream *stream, const struct xml_top *top);
-void stream_sasl_stray(struct stream *stream, const struct xml_top *top);
-void stream_sasl_abort(struct stream *stream, const struct xml_top *top);
 
 /* login.c: calls to session, and answers to the iq that caused them. */
 struct stream_login *stream_login_new(void);
 /* Lets go of what a bound stream needs no more, as soon as nothing of it waits. */
 void stream_login_done(struct stream *stream);
 void stream_login_free(struct stream_login *login);
-void stream_login_set_domain(struct stream *stream, struct span domain);
+/* The client's header: `from` is a bare JID or empty. */
+void stream_login_set_header(struct stream *stream, struct span domain, struct span from);
 void stream_login_call(struct stream *stream, uint64_t hash, const struct wire_msg *request,
                        stream_call_fn *fn);
 void stream_login_keep_iq(struct stream *stream, const struct stanza *iq);
 void stream_answer_iq(struct stream *stream, struct span payload);
 void stream_refuse_iq(struct stream *stream, const char *condition, struct span text);
-/* bind.c, register.c */
-void stream_bind_iq(struct stream *stream, const struct xml_top *top);
+/* register.c */
 void stream_register_iq(struct stream *stream, const struct xml_top *top);
 
 #endif

@@ -12,30 +12,36 @@ enum mechanism_flag {
     NEEDS_OAUTH = 16,  /* session.oauth_keys */
     NEEDS_LEAVE = 32,  /* session.anonymous */
     IS_WORDLESS = 64,  /* the client may have nothing to say */
+    TAKES_TOKEN = 128, /* XEP-0484, with stream.fast */
 };
 
 struct stream_mechanism {
     const char *name;
     unsigned flags;
+    const char *channel; /* the one type of channel binding it is for; NULL: any or none */
 };
 
 /* Strongest first. */
 static const struct stream_mechanism mechanisms[] = {
-    {"EXTERNAL", NEEDS_ADDRESS},
-    {"SCRAM-SHA-512-PLUS", NEEDS_CHANNEL | NEEDS_SHA512},
-    {"SCRAM-SHA-256-PLUS", NEEDS_CHANNEL},
-    {"SCRAM-SHA-1-PLUS", NEEDS_CHANNEL},
-    {"SCRAM-SHA-512", NEEDS_SHA512},
-    {"SCRAM-SHA-256", 0},
-    {"SCRAM-SHA-1", 0},
-    {"OAUTHBEARER", NEEDS_SECURE | NEEDS_OAUTH},
-    {"PLAIN", NEEDS_SECURE},
-    {"ANONYMOUS", NEEDS_LEAVE | IS_WORDLESS},
+    {"EXTERNAL", NEEDS_ADDRESS, NULL},
+    {"SCRAM-SHA-512-PLUS", NEEDS_CHANNEL | NEEDS_SHA512, NULL},
+    {"SCRAM-SHA-256-PLUS", NEEDS_CHANNEL, NULL},
+    {"SCRAM-SHA-1-PLUS", NEEDS_CHANNEL, NULL},
+    {"SCRAM-SHA-512", NEEDS_SHA512, NULL},
+    {"SCRAM-SHA-256", 0, NULL},
+    {"SCRAM-SHA-1", 0, NULL},
+    {"OAUTHBEARER", NEEDS_SECURE | NEEDS_OAUTH, NULL},
+    {"PLAIN", NEEDS_SECURE, NULL},
+    {"ANONYMOUS", NEEDS_LEAVE | IS_WORDLESS, NULL},
+    {"HT-SHA-256-EXPR", TAKES_TOKEN, "tls-exporter"},
+    {"HT-SHA-256-ENDP", TAKES_TOKEN, "tls-server-end-point"},
+    {"HT-SHA-256-NONE", TAKES_TOKEN, NULL},
 };
 
 #define MECHANISM_COUNT (sizeof(mechanisms) / sizeof(mechanisms[0]))
 
-_Static_assert(MECHANISM_COUNT <= STREAM_MECHANISMS_MAX, "an offer holds every mechanism");
+_Static_assert(MECHANISM_COUNT <= STREAM_MECHANISMS_MAX + STREAM_TOKENS_MAX,
+               "an offer holds every mechanism");
 
 /* The stronger one first: a certificate's key can be stolen, a connection's secret hardly. What is
  * not advertised comes last. */
@@ -110,19 +116,38 @@ static bool has_address(const struct stream *stream, const struct stream_offer *
     return false;
 }
 
+static bool has_channel(const struct stream_offer *offer, const char *type)
+{
+    for (uint32_t i = 0; i < offer->type_count; i++)
+        if (span_is(offer->types[i], type))
+            return true;
+    return !type;
+}
+
+static void add(struct stream_offer *offer, const struct stream_mechanism *mechanism)
+{
+    struct span name = span_cstr(mechanism->name);
+    if (mechanism->flags & TAKES_TOKEN)
+        offer->token_mechanisms[offer->token_mechanism_count++] = name;
+    else
+        offer->mechanisms[offer->mechanism_count++] = name;
+}
+
 void stream_offer_load(const struct stream *stream, struct stream_offer *offer_out)
 {
+    const struct stream_domain *domain = stream_domain(stream);
     *offer_out = (struct stream_offer){0};
     load_channel(stream, offer_out);
     load_certificate(stream, offer_out);
     unsigned missing = (offer_out->type_count > offer_out->unadvertised ? 0u : NEEDS_CHANNEL) |
-                       (stream_domain(stream)->scram_sha512 ? 0u : NEEDS_SHA512) |
-                       (stream_domain(stream)->anonymous ? 0u : NEEDS_LEAVE) |
-                       (stream_domain(stream)->oauth ? 0u : NEEDS_OAUTH) |
+                       (domain->scram_sha512 ? 0u : NEEDS_SHA512) |
+                       (domain->fast ? 0u : TAKES_TOKEN) | (domain->oauth ? 0u : NEEDS_OAUTH) |
+                       (domain->anonymous ? 0u : NEEDS_LEAVE) |
                        (has_address(stream, offer_out) ? 0u : NEEDS_ADDRESS);
     for (size_t i = 0; i < MECHANISM_COUNT; i++)
-        if (!(mechanisms[i].flags & missing) && has_security(stream, &mechanisms[i]))
-            offer_out->mechanisms[offer_out->mechanism_count++] = span_cstr(mechanisms[i].name);
+        if (!(mechanisms[i].flags & missing) && has_security(stream, &mechanisms[i]) &&
+            has_channel(offer_out, mechanisms[i].channel))
+            add(offer_out, &mechanisms[i]);
 }
 
 void stream_offer_deinit(struct stream_offer *offer)
@@ -131,22 +156,25 @@ void stream_offer_deinit(struct stream_offer *offer)
 }
 
 /* A certificate without an address of this domain: session says what that means (XEP-0178). */
-static bool may_be_tried(const struct stream_offer *offer, const struct stream_mechanism *mechanism)
+static bool may_be_tried(const struct stream_offer *offer, const struct stream_mechanism *mechanism,
+                         bool takes_token)
 {
-    for (uint32_t i = 0; i < offer->mechanism_count; i++)
-        if (span_is(offer->mechanisms[i], mechanism->name))
+    const struct span *list = takes_token ? offer->token_mechanisms : offer->mechanisms;
+    uint32_t count = takes_token ? offer->token_mechanism_count : offer->mechanism_count;
+    for (uint32_t i = 0; i < count; i++)
+        if (span_is(list[i], mechanism->name))
             return true;
-    return offer->has_certificate && (mechanism->flags & NEEDS_ADDRESS);
+    return offer->has_certificate && !takes_token && (mechanism->flags & NEEDS_ADDRESS);
 }
 
 const char *stream_mechanism_problem(const struct stream *stream,
-                                     const struct stream_mechanism *mechanism)
+                                     const struct stream_mechanism *mechanism, bool takes_token)
 {
     struct stream_offer offer;
     if (stream_awaits_tls(stream) || !has_security(stream, mechanism))
         return "encryption-required";
     stream_offer_load(stream, &offer);
-    const char *problem = may_be_tried(&offer, mechanism) ? NULL : "invalid-mechanism";
+    const char *problem = may_be_tried(&offer, mechanism, takes_token) ? NULL : "invalid-mechanism";
     stream_offer_deinit(&offer);
     return problem;
 }

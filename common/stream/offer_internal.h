@@ -5,14 +5,17 @@
 #include "stream/stream_internal.h"
 
 #define STREAM_MECHANISMS_MAX 12
+#define STREAM_TOKENS_MAX     3
 #define STREAM_CHANNEL_TYPES  3
 #define STREAM_CHANNEL_BYTES  64
 
 struct stream_offer {
     uint32_t mechanism_count;
+    uint32_t token_mechanism_count;
     uint32_t type_count;   /* channel bindings */
     uint32_t unadvertised; /* how many of them, at the end, are not told of */
     struct span mechanisms[STREAM_MECHANISMS_MAX];
+    struct span token_mechanisms[STREAM_TOKENS_MAX]; /* XEP-0484; static strings */
     struct span types[STREAM_CHANNEL_TYPES];
     struct span bindings[STREAM_CHANNEL_TYPES]; /* each type's data, in `bytes` */
     struct arena arena;                         /* of what follows */
@@ -30,8 +33,9 @@ const struct stream_mechanism *stream_mechanism_find(struct span name);
 const char *stream_mechanism_name(const struct stream_mechanism *mechanism);
 /* Whether the client need not be asked for its first message. */
 bool stream_mechanism_is_wordless(const struct stream_mechanism *mechanism);
-/* NULL when it is offered, else the SASL condition to refuse it with. */
+/* NULL when it is offered (with `takes_token` among those that take a token), else the SASL condition
+ * to refuse it with. */
 const char *stream_mechanism_problem(const struct stream *stream,
-                                     const struct stream_mechanism *mechanism);
+                                     const struct stream_mechanism *mechanism, bool takes_token);
 
 #endif

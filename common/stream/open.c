@@ -3,6 +3,7 @@
 #include "jid/jid.h"
 #include "stream/domain_internal.h"
 #include "stream/offer_internal.h"
+#include "stream/sasl2_internal.h"
 #include "stream/server_internal.h"
 #include "stream/stream_internal.h"
 
@@ -39,6 +40,7 @@ static void write_mechanisms(const struct stream *stream, struct buf *out)
     for (uint32_t i = 0; i < offer.mechanism_count; i++)
         buf_printf(out, "<mechanism>%.*s</mechanism>", SPAN_ARG(offer.mechanisms[i]));
     buf_append_cstr(out, "</mechanisms>");
+    stream_sasl2_offer(stream, &offer, out);
     stream_offer_deinit(&offer);
 }
 
@@ -52,8 +54,13 @@ static void write_bind(const struct stream *stream, struct buf *out)
 {
     (void)stream;
     buf_append_cstr(out, "<bind xmlns='" NS_BIND "'/>"
-                         "<session xmlns='" NS_SESSION "'><optional/></session>"
-                         "<ver xmlns='" NS_ROSTERVER "'/>"
+                         "<session xmlns='" NS_SESSION "'><optional/></session>");
+}
+
+static void write_roster(const struct stream *stream, struct buf *out)
+{
+    (void)stream;
+    buf_append_cstr(out, "<ver xmlns='" NS_ROSTERVER "'/>"
                          "<sub xmlns='" NS_SUB_PREAPPROVAL "'/>");
 }
 
@@ -65,15 +72,18 @@ static void write_server(const struct stream *stream, struct buf *out)
 
 /* In the order they are written. */
 static const struct {
-    enum stream_state state;
+    unsigned states;
     void (*write)(const struct stream *stream, struct buf *out);
 } features[] = {
-    {STREAM_LOGIN, write_starttls}, {STREAM_LOGIN, write_mechanisms},
-    {STREAM_LOGIN, write_register}, {STREAM_BINDING, write_bind},
-    {STREAM_BINDING, write_server},
+    {STREAM_LOGIN, write_starttls},
+    {STREAM_LOGIN, write_mechanisms},
+    {STREAM_LOGIN, write_register},
+    {STREAM_BINDING, write_bind},
+    {STREAM_BINDING | STREAM_BOUND, write_roster},
+    {STREAM_BINDING | STREAM_BOUND, write_server},
 };
 
-static void send_features(struct stream *stream)
+void stream_send_features(struct stream *stream)
 {
     struct buf *out = &stream->host->out;
     buf_reset(out);
@@ -81,13 +91,19 @@ static void send_features(struct stream *stream)
                                                         "'>"
                                                       : "<stream:features>");
     for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
-        if (features[i].state == stream->state)
+        if (features[i].states & stream->state)
             features[i].write(stream, out);
     buf_append_cstr(out, "</stream:features>");
     (void)stream_send(stream, buf_span(out));
 }
 
 /* ---- headers ---- */
+
+/* What the client's says. */
+struct stream_header {
+    struct span domain;
+    struct span from; /* a bare JID or empty */
+};
 
 void stream_write_header(struct stream *stream, struct span from)
 {
@@ -99,6 +115,8 @@ void stream_write_header(struct stream *stream, struct span from)
                    stream->transport->is_framed ? "" : "<?xml version='1.0'?>");
     buf_printf(&out, " id='%016llx' version='1.0' xml:lang='en'", (unsigned long long)rand_u64());
     xml_write_attr("from", from, &out);
+    if (stream->login && stream->login->from)
+        xml_write_attr("to", span_cstr(stream->login->from), &out);
     buf_append_cstr(&out, stream_is_old_framed(stream) ? ">" : "/>");
     stream->has_header = true;
     (void)stream_send(stream, buf_span(&out));
@@ -120,44 +138,60 @@ static bool is_same_domain(const struct stream *stream, struct span domain)
            span_eq(jid_domain(span_cstr(stream->login->account)), domain);
 }
 
+/* Who the client says it is (RFC 6120 section 4.7.1): a user of the domain, or nobody. Empty when it
+ * does not say. */
+static const char *read_from(struct stream *stream, const struct xml_top *top,
+                             struct stream_header *header)
+{
+    struct span from = xml_attr_get(top, "from");
+    struct span jid;
+    if (from.len == 0)
+        return NULL;
+    if (jid_normalise(from, &stream->host->arena, &jid) < 0 ||
+        !span_eq(jid_domain(jid), header->domain))
+        return "invalid-from";
+    header->from = jid_bare(jid);
+    return NULL;
+}
+
 static const char *problem_of(struct stream *stream, const struct xml_top *top,
-                              struct span *domain_out)
+                              struct stream_header *header)
 {
     struct span to = xml_attr_get(top, "to");
+    struct span domain;
     bool wants_frames = !stream->parser;
     if (wants_frames != span_is(top->ns, NS_FRAMING))
         return "invalid-namespace";
     if (to.len == 0)
         return "improper-addressing";
-    if (jid_normalise_domain(to, &stream->host->arena, domain_out) < 0 ||
-        !stream_host_domain(stream->host, *domain_out) || !is_same_domain(stream, *domain_out)) {
-        *domain_out = (struct span){0};
+    if (jid_normalise_domain(to, &stream->host->arena, &domain) < 0 ||
+        !stream_host_domain(stream->host, domain) || !is_same_domain(stream, domain))
         return "host-unknown";
-    }
-    return has_version(top) ? NULL : "unsupported-version";
+    header->domain = domain;
+    return has_version(top) ? read_from(stream, top, header) : "unsupported-version";
 }
 
 void stream_opened(struct stream *stream, const struct xml_top *top)
 {
-    struct span domain = {0};
+    struct stream_header header = {0};
     arena_reset(&stream->host->arena);
-    const char *problem = problem_of(stream, top, &domain);
+    const char *problem = problem_of(stream, top, &header);
     stream->has_header = false; /* each header of the client's is answered by one of ours */
     if (problem) {
         stream_fail(stream, problem, (struct span){0});
         return;
     }
-    stream_write_header(stream, domain);
+    stream_login_set_header(stream, header.domain, header.from);
+    stream_write_header(stream, header.domain);
     if (stream->state == STREAM_ENDED)
         return; /* it did not even take that */
-    stream_login_set_domain(stream, domain);
     if (stream->host->is_draining) {
         stream_shut_down(stream);
         return;
     }
     bool is_first = stream->state == STREAM_OPENING;
     stream->state = is_first ? STREAM_LOGIN : STREAM_BINDING;
-    send_features(stream);
+    stream_send_features(stream);
     if (is_first && stream->state != STREAM_ENDED && !stream_awaits_tls(stream))
         stream_login_await(stream);
 }

@@ -132,8 +132,9 @@ void stream_sasl_start(struct stream *stream, const struct stream_sasl_profile *
                        const struct stream_sasl_choice *choice)
 {
     const struct stream_mechanism *mechanism = stream_mechanism_find(choice->mechanism);
-    const char *problem =
-        mechanism ? stream_mechanism_problem(stream, mechanism) : "invalid-mechanism";
+    const char *problem = mechanism
+                              ? stream_mechanism_problem(stream, mechanism, choice->takes_token)
+                              : "invalid-mechanism";
     struct buf initial = {0};
     stream->login->profile = profile;
     if (problem)

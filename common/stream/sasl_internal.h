@@ -20,10 +20,12 @@ struct stream_sasl_profile {
     void (*prepare)(struct stream *stream, struct wire_sasl_start *start);
 };
 
-/* The client chose a mechanism. `initial`: its base64 text, data NULL when there is none. */
+/* The client chose a mechanism. `initial`: its base64 text, data NULL when there is none.
+ * `takes_token`: it is one of those that take a token (XEP-0484), and only then. */
 struct stream_sasl_choice {
     struct span mechanism;
     struct span initial;
+    bool takes_token;
 };
 void stream_sasl_start(struct stream *stream, const struct stream_sasl_profile *profile,
                        const struct stream_sasl_choice *choice);
@@ -35,6 +37,18 @@ void stream_sasl_refuse(struct stream *stream, const struct stream_sasl_profile 
 /* As stream_sasl_refuse, for what counts as an attempt: too many end the stream. */
 void stream_sasl_refuse_attempt(struct stream *stream, const struct stream_sasl_profile *profile,
                                 const char *condition, struct span text);
+/* The client's elements. */
+/* sasl_rfc6120.c */
+void stream_sasl_auth(struct stream *stream, const struct xml_top *top);
+void stream_sasl_response(struct stream *stream, const struct xml_top *top);
+void stream_sasl_stray(struct stream *stream, const struct xml_top *top);
+void stream_sasl_abort(struct stream *stream, const struct xml_top *top);
+/* xep0388_sasl2.c */
+void stream_sasl2_authenticate(struct stream *stream, const struct xml_top *top);
+void stream_sasl2_response(struct stream *stream, const struct xml_top *top);
+void stream_sasl2_stray(struct stream *stream, const struct xml_top *top);
+void stream_sasl2_abort(struct stream *stream, const struct xml_top *top);
+
 /* Appends <name xmlns='ns'>base64</name>. */
 void stream_sasl_write(const char *ns, const char *name, struct span data, struct buf *out);
 

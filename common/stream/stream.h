@@ -1,9 +1,9 @@
 /* A client's stream, whatever carries it: negotiation (RFC 6120 sections 4 to 7), then stanzas.
  *
  * Framings: RFC 7395 (one element a message, <open/> and <close/>) and the older <stream:stream>
- * header, as WebSocket messages or, for TCP, as bytes. The stream itself answers the header, SASL,
- * resource binding, the legacy session iq and registration before login (XEP-0077); every other
- * stanza is stamped, numbered and sent to the router. What comes down for its session is written
+ * header, as WebSocket messages or, for TCP, as bytes. The stream itself answers the header, SASL
+ * and SASL2 (XEP-0388, with Bind 2, XEP-0386, and tokens, XEP-0484), resource binding, the legacy
+ * session iq and registration before login (XEP-0077); every other stanza is stamped, numbered and sent to the router. What comes down for its session is written
  * once.
  *
  * One stream_host per process knows the bus, the options and the sessions held here; it lives as
@@ -60,6 +60,8 @@ struct stream_domain {
     bool scram_sha512;      /* offer SCRAM-SHA-512 */
     bool oauth;             /* offer OAUTHBEARER */
     bool anonymous;         /* offer ANONYMOUS */
+    bool sasl2_without_tls; /* offer SASL2 on unencrypted streams */
+    bool fast;              /* offer tokens (XEP-0484) */
     bool require_tls;       /* no login before STARTTLS where the transport has it */
 };
 

@@ -35,11 +35,13 @@ enum stream_state {
     STREAM_REOPENING = 8, /* authenticated, waits for the header again */
     STREAM_BINDING = 16,  /* features sent, no resource bound */
     STREAM_BOUND = 32,
-    STREAM_ENDED = 64, /* last words said; input is ignored */
+    STREAM_ENDED = 64,  /* last words said; input is ignored */
+    STREAM_SASL2 = 128, /* a challenge of XEP-0388 is out */
 };
 
 struct stream_login {
     char *domain;
+    char *from;    /* the bare JID in the client's header, or NULL: not to be trusted */
     char *account; /* when authenticated */
     char *iq_id;   /* of the bind or register iq that waits for its answer */
     char *iq_to;
@@ -47,6 +49,8 @@ struct stream_login {
     struct buf sasl_state;
     struct buf deferred; /* frames that came while a call was out: u32 length, bytes */
     uint32_t attempts;
+    struct stream_sasl2 *sasl2;                /* sasl2_internal.h; NULL: not under way */
+    const struct stream_binder *binder;        /* of the binding under way (bind_internal.h) */
     const struct stream_sasl_profile *profile; /* of the exchange under way (sasl_internal.h) */
     const struct stream_mechanism *mechanism;  /* chosen without an initial response */
 };
@@ -147,6 +151,8 @@ bool stream_feed(struct stream *stream, struct span bytes);
 /* open.c */
 void stream_opened(struct stream *stream, const struct xml_top *top);
 void stream_write_header(struct stream *stream, struct span from);
+/* What may be negotiated in the state the stream is in. */
+void stream_send_features(struct stream *stream);
 
 bool stream_send(struct stream *stream, struct span text);
 /* Writes a stanza to the client. `to` when the stanza has none. */

@@ -28,6 +28,16 @@ static const struct sql_migration migrations[] = {
         "CREATE TABLE secrets ("
         " name @TEXT@ PRIMARY KEY,"
         " value @BLOB@ NOT NULL);"},
+    {2, "CREATE TABLE tokens (" /* token_store.c */
+        " account @TEXT@ NOT NULL REFERENCES accounts (account) ON DELETE CASCADE,"
+        " client @TEXT@ NOT NULL,"
+        " slot BIGINT NOT NULL,"
+        " mechanism @TEXT@ NOT NULL,"
+        " sealed @BLOB@ NOT NULL,"
+        " used_count BIGINT NOT NULL,"
+        " issued_ms BIGINT NOT NULL,"
+        " expires_ms BIGINT NOT NULL,"
+        " PRIMARY KEY (account, client, slot));"},
 };
 
 struct account_store {
@@ -111,6 +121,11 @@ bool account_store_is_ready(const struct account_store *store)
     return sql_is_ready(store->db);
 }
 
+struct sql *account_store_sql(struct account_store *store)
+{
+    return store->db;
+}
+
 static enum account_status status_of(enum sql_status status)
 {
     return status == SQL_OK ? ACCOUNT_OK : ACCOUNT_DOWN;
@@ -185,6 +200,18 @@ static int work_add_account(struct sql_conn *conn, void *arg)
     return sql_status(result) == SQL_OK ? write_verifiers(conn, job) : -1;
 }
 
+/* Whatever opens the account: all of it goes with the password, and with the account. */
+static int drop_credentials(struct sql_conn *conn, struct sql_value account)
+{
+    const struct sql_result *result =
+        sql_exec(conn, &SQL("DELETE FROM tokens WHERE account = $1", account));
+    if (sql_status(result) != SQL_OK) {
+        return -1;
+    }
+    result = sql_exec(conn, &SQL("DELETE FROM verifiers WHERE account = $1", account));
+    return sql_status(result) == SQL_OK ? 0 : -1;
+}
+
 static int work_set(struct sql_conn *conn, void *arg)
 {
     struct store_job *job = arg;
@@ -196,8 +223,7 @@ static int work_set(struct sql_conn *conn, void *arg)
     if (sql_status(result) != SQL_OK || job->is_missing) {
         return -1;
     }
-    result = sql_exec(conn, &SQL("DELETE FROM verifiers WHERE account = $1", account));
-    return sql_status(result) == SQL_OK ? write_verifiers(conn, job) : -1;
+    return drop_credentials(conn, account) == 0 ? write_verifiers(conn, job) : -1;
 }
 
 /* The row of the account is written first, so that a change of password waits, or has happened. */
@@ -225,12 +251,11 @@ static int work_remove(struct sql_conn *conn, void *arg)
 {
     struct store_job *job = arg;
     struct sql_value account = sql_text(span_cstr(job->account));
-    const struct sql_result *result =
-        sql_exec(conn, &SQL("DELETE FROM verifiers WHERE account = $1", account));
-    if (sql_status(result) != SQL_OK) {
+    if (drop_credentials(conn, account) != 0) {
         return -1;
     }
-    result = sql_exec(conn, &SQL("DELETE FROM accounts WHERE account = $1", account));
+    const struct sql_result *result =
+        sql_exec(conn, &SQL("DELETE FROM accounts WHERE account = $1", account));
     job->is_missing = sql_status(result) == SQL_OK && sql_affected(result) == 0;
     return sql_status(result) == SQL_OK && !job->is_missing ? 0 : -1;
 }

@@ -15,6 +15,7 @@
 
 struct account_store;
 struct loop;
+struct sql;
 
 enum account_status {
     ACCOUNT_OK,
@@ -29,6 +30,8 @@ struct account_store *account_store_new(struct loop *loop, const char *url, char
 /* Callbacks not called yet never will be. NULL is allowed. */
 void account_store_free(struct account_store *store);
 bool account_store_is_ready(const struct account_store *store);
+/* The database, for the other tables of the daemon (token_store.h). Borrows the store's. */
+struct sql *account_store_sql(struct account_store *store);
 
 /* The verifiers of one password: one per hash that a mechanism uses. */
 struct account_verifiers {

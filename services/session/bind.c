@@ -1,4 +1,4 @@
-/* Resource binding (RFC 6120 section 7): the registry decides, the conflict policy of
+/* Resource binding (RFC 6120 section 7, XEP-0386): the registry decides, the conflict policy of
  * session.conflict says how, and whoever lost its resource is told to go. */
 #include "session.h"
 
@@ -11,10 +11,13 @@
 #include "metric/metric.h"
 #include "registry/registry.h"
 
+#define MADE_BYTES 9 /* of a resource's part that the server makes */
+
 struct bind_job {
     struct job job;
     struct span account;
-    struct span jid; /* full */
+    struct span made; /* the server's part of the resource (XEP-0386); empty: another resource */
+    struct span jid;  /* full */
     struct registry_bind bind;
     bool may_rename;
 };
@@ -94,6 +97,67 @@ static struct span make_resource(struct bind_job *job)
     return resource;
 }
 
+/* ---- earlier sessions of the same client (XEP-0386 section "Performing the bind") ---- */
+
+struct earlier {
+    struct job job; /* without anybody to answer */
+    struct span account;
+    struct span made;
+    struct wire_session_record record; /* of the newest: only its sid and since_ms */
+};
+
+static void drop_answer(void *arg, const struct wire_msg *reply)
+{
+    (void)arg;
+    (void)reply;
+}
+
+/* The same server's part behind another tag; of two that bind at a time, one stays. */
+static bool is_earlier(const struct earlier *newest, const struct registry_session *other)
+{
+    size_t len = newest->made.len;
+    struct span end = span_from(other->resource, other->resource.len - len);
+    bool is_same_client =
+        other->resource.len >= len && span_eq(end, newest->made) &&
+        (other->resource.len == len || other->resource.data[other->resource.len - len - 1] == '/');
+    bool is_older = other->record.since_ms != newest->record.since_ms
+                        ? other->record.since_ms < newest->record.since_ms
+                        : other->record.sid < newest->record.sid;
+    return is_same_client && is_older && other->record.sid != newest->record.sid;
+}
+
+static void on_sessions(void *arg, enum registry_status status,
+                        const struct registry_session *sessions, size_t count)
+{
+    struct earlier *newest = arg;
+    (void)status; /* none when Redis is away: they end by themselves, later */
+    for (size_t i = 0; i < count; i++) {
+        if (!is_earlier(newest, &sessions[i])) {
+            continue;
+        }
+        metric_inc(METRIC_session_replaced);
+        session_end(newest->job.session,
+                    arena_printf(&newest->job.arena, "%.*s/%.*s", SPAN_ARG(newest->account),
+                                 SPAN_ARG(sessions[i].resource)),
+                    &(struct wire_end_session){.holder = sessions[i].record.holder,
+                                               .sid = sessions[i].record.sid,
+                                               .condition = SPAN("conflict"),
+                                               .text = SPAN("The client has a newer session.")});
+    }
+    job_result(&newest->job, "", "");
+}
+
+static void end_earlier(const struct bind_job *bound)
+{
+    struct session *session = bound->job.session;
+    struct earlier *newest = job_new(session, sizeof(*newest), drop_answer, NULL);
+    newest->account = arena_copy(&newest->job.arena, bound->account);
+    newest->made = arena_copy(&newest->job.arena, bound->made);
+    newest->record.sid = bound->bind.record.sid;
+    newest->record.since_ms = bound->bind.record.since_ms;
+    registry_read(session->redis, newest->account, on_sessions, newest);
+}
+
 static void on_bind(void *arg, enum registry_status status,
                     const struct wire_session_record *replaced)
 {
@@ -109,6 +173,9 @@ static void on_bind(void *arg, enum registry_status status,
     }
     if (replaced) {
         send_away(job, replaced);
+    }
+    if (!span_is_empty(job->made)) {
+        end_earlier(job);
     }
     confirm(job);
 }
@@ -152,6 +219,42 @@ static void prepare(struct bind_job *job, const struct wire_bind *asked)
     };
 }
 
+/* The server's part of a resource (XEP-0386 section "Resource identifier generation"): the same for
+ * the same client, and tells nothing about its id. */
+static struct span made_part(struct bind_job *job, struct span client)
+{
+    const struct session *session = job->job.session;
+    struct arena *arena = &job->job.arena;
+    uint8_t mac[CRYPT_DIGEST_MAX];
+    struct buf text = {0};
+    if (span_is_empty(client) || !session->has_secret) {
+        return make_resource(job);
+    }
+    crypt_hmac(CRYPT_SHA256, span_of((const char *)session->resource_key, CRYPT_KEY_SIZE),
+               arena_printf(arena, "%.*s %.*s", SPAN_ARG(job->account), SPAN_ARG(client)), mac);
+    hex_encode(span_of((const char *)mac, MADE_BYTES), &text);
+    struct span part = arena_copy(arena, buf_span(&text));
+    buf_deinit(&text);
+    return part;
+}
+
+/* A client that comes back takes its resource over, whatever session.conflict says. */
+static void try_made(struct bind_job *job, const struct wire_bind *asked)
+{
+    struct arena *arena = &job->job.arena;
+    struct span resource;
+    struct span part = made_part(job, asked->client);
+    struct span tagged = arena_printf(arena, "%.*s/%.*s", SPAN_ARG(asked->tag), SPAN_ARG(part));
+    job->bind.conflict = REGISTRY_REPLACE;
+    if (!span_is_empty(asked->client)) {
+        job->made = part;
+    }
+    if (span_is_empty(asked->tag) || jid_normalise_resource(tagged, arena, &resource) != 0) {
+        resource = part; /* a tag that cannot be in a resource is left out */
+    }
+    try_resource(job, arena_copy(arena, resource));
+}
+
 void bind_call(struct session *session, const struct wire_msg *msg, session_reply_fn *reply,
                void *arg)
 {
@@ -162,6 +265,8 @@ void bind_call(struct session *session, const struct wire_msg *msg, session_repl
     if (span_is_empty(jid_node(job->account)) || !jid_is_bare(job->account) ||
         span_is_empty(asked->holder)) {
         refuse(job, "bad-request", "There is no account or no holder to bind for.");
+    } else if (asked->flags & WIRE_BIND_MADE) {
+        try_made(job, asked);
     } else if (span_is_empty(asked->resource)) {
         try_resource(job, make_resource(job));
     } else if (jid_normalise_resource(asked->resource, &job->job.arena, &resource) != 0 ||

@@ -12,7 +12,8 @@
  *
  * MESSAGES
  *     Calls answered: sasl_start, sasl_step (one login: SCRAM, ANONYMOUS; on encrypted streams
- *     PLAIN, OAUTHBEARER, or EXTERNAL with the JIDs of the client's certificate); bind, unbind,
+ *     PLAIN, OAUTHBEARER, or EXTERNAL with the JIDs of the client's certificate; or a token that an
+ *     earlier login was given, XEP-0484); bind, unbind,
  *     session_flags (a session comes, goes, changes); account_add, account_remove,
  *     account_password, account_exists, account_list; session_list.
  *
@@ -24,8 +25,8 @@
  *     Notices published: session_changed, account_removed; after Redis or SQL has it.
  *
  * STATE
- *     SQL: accounts, verifiers, secrets. Redis: jd:s:*, jd:x:*, jd:e:*, jd:{leases}*, jd:a:*,
- *     jd:r:*, jd:n:* (redis/keys.def). An anonymous account is in no table: its name says what it
+ *     SQL: accounts, verifiers, tokens (sealed), secrets. Redis: jd:s:*, jd:x:*, jd:e:*,
+ *     jd:{leases}*, jd:a:*, jd:r:*, jd:n:* (redis/keys.def). An anonymous account is in no table: its name says what it
  *     is, and account_removed is published when its session ends. Nothing in memory that another
  *     instance needs.
  *

@@ -8,21 +8,27 @@
 #include "jid/jid.h"
 #include "metric/metric.h"
 #include "redis/redis.h"
+#include "xep0484_fast.h"
 
 #define WRONG_TEXT   "Wrong user name or password."
 #define EXPIRED_TEXT "The login took too long. Start again."
 
 static const struct sasl_mechanism mechanisms[] = {
-    {"EXTERNAL", true, true, sasl_external_first, NULL, SCRAM_MESSAGE_MAX},
-    {"SCRAM-SHA-512-PLUS", true, false, sasl_scram_first, sasl_scram_last, SCRAM_MESSAGE_MAX},
-    {"SCRAM-SHA-256-PLUS", true, false, sasl_scram_first, sasl_scram_last, SCRAM_MESSAGE_MAX},
-    {"SCRAM-SHA-1-PLUS", true, false, sasl_scram_first, sasl_scram_last, SCRAM_MESSAGE_MAX},
-    {"SCRAM-SHA-512", false, false, sasl_scram_first, sasl_scram_last, SCRAM_MESSAGE_MAX},
-    {"SCRAM-SHA-256", false, false, sasl_scram_first, sasl_scram_last, SCRAM_MESSAGE_MAX},
-    {"SCRAM-SHA-1", false, false, sasl_scram_first, sasl_scram_last, SCRAM_MESSAGE_MAX},
-    {"OAUTHBEARER", true, false, sasl_oauth_first, sasl_oauth_last, OAUTH_MESSAGE_MAX},
-    {"PLAIN", true, false, sasl_plain_first, NULL, SCRAM_MESSAGE_MAX},
-    {"ANONYMOUS", false, true, sasl_anonymous_first, NULL, SCRAM_MESSAGE_MAX},
+    {"EXTERNAL", true, true, false, sasl_external_first, NULL, SCRAM_MESSAGE_MAX},
+    {"SCRAM-SHA-512-PLUS", true, false, false, sasl_scram_first, sasl_scram_last,
+     SCRAM_MESSAGE_MAX},
+    {"SCRAM-SHA-256-PLUS", true, false, false, sasl_scram_first, sasl_scram_last,
+     SCRAM_MESSAGE_MAX},
+    {"SCRAM-SHA-1-PLUS", true, false, false, sasl_scram_first, sasl_scram_last, SCRAM_MESSAGE_MAX},
+    {"SCRAM-SHA-512", false, false, false, sasl_scram_first, sasl_scram_last, SCRAM_MESSAGE_MAX},
+    {"SCRAM-SHA-256", false, false, false, sasl_scram_first, sasl_scram_last, SCRAM_MESSAGE_MAX},
+    {"SCRAM-SHA-1", false, false, false, sasl_scram_first, sasl_scram_last, SCRAM_MESSAGE_MAX},
+    {"OAUTHBEARER", true, false, false, sasl_oauth_first, sasl_oauth_last, OAUTH_MESSAGE_MAX},
+    {"PLAIN", true, false, false, sasl_plain_first, NULL, SCRAM_MESSAGE_MAX},
+    {"ANONYMOUS", false, true, false, sasl_anonymous_first, NULL, SCRAM_MESSAGE_MAX},
+    {"HT-SHA-256-EXPR", false, false, true, xep0484_first, NULL, SCRAM_MESSAGE_MAX},
+    {"HT-SHA-256-ENDP", false, false, true, xep0484_first, NULL, SCRAM_MESSAGE_MAX},
+    {"HT-SHA-256-NONE", false, false, true, xep0484_first, NULL, SCRAM_MESSAGE_MAX},
 };
 
 static const struct sasl_mechanism *find(struct span name)
@@ -42,9 +48,11 @@ static struct span seal_context(void)
     return SPAN("sasl");
 }
 
-static void cleanup(struct job *job)
+void sasl_cleanup(struct job *job)
 {
     struct sasl_job *sasl = (struct sasl_job *)job;
+    crypt_wipe((void *)(uintptr_t)sasl->token.data, sasl->token.len);
+    crypt_wipe((void *)(uintptr_t)sasl->proven_key.data, sasl->proven_key.len);
     crypt_wipe((void *)(uintptr_t)sasl->state.stored_key.data, sasl->state.stored_key.len);
     crypt_wipe((void *)(uintptr_t)sasl->state.server_key.data, sasl->state.server_key.len);
 }
@@ -126,14 +134,22 @@ void sasl_unavailable(struct sasl_job *job)
          METRIC_session_logins_unavailable);
 }
 
-static void succeed(struct sasl_job *job)
+void sasl_accept(struct sasl_job *job)
 {
     metric_inc(METRIC_session_logins);
     LOG_INFO("login", "mechanism=%.*s account=%.*s address=%.*s", SPAN_ARG(job->state.mechanism),
              SPAN_ARG(job->state.account), SPAN_ARG(job->state.address));
     answer(job, &(struct wire_sasl_reply){.outcome = WIRE_SASL_SUCCESS,
                                           .data = job->data,
-                                          .account = job->state.account});
+                                          .account = job->state.account,
+                                          .token = job->token,
+                                          .token_expires_ms = job->token_expires_ms});
+}
+
+void sasl_reject(struct sasl_job *job)
+{
+    fail(job, job->refusal ? job->refusal : "not-authorized",
+         span_cstr(job->refusal ? job->refusal_text : WRONG_TEXT), METRIC_session_logins_wrong);
 }
 
 /* ---- the limit ---- */
@@ -168,12 +184,11 @@ static void on_judged(void *arg, enum limit_verdict verdict, uint64_t wait_ms)
         return;
     }
     if (job->is_right) {
-        succeed(job);
+        xep0484_settle(job);
     } else if (job->refuse) {
         job->refuse(job);
     } else {
-        fail(job, job->refusal ? job->refusal : "not-authorized",
-             span_cstr(job->refusal ? job->refusal_text : WRONG_TEXT), METRIC_session_logins_wrong);
+        sasl_reject(job);
     }
 }
 
@@ -220,7 +235,22 @@ bool sasl_may_act_as(struct sasl_job *job, struct span authzid)
 {
     struct span jid;
     return span_is_empty(authzid) ||
-           (jid_normalise(authzid, &job->job.arena, &jid) == 0 && span_eq(jid, job->state.account));
+           (jid_normalise(authzid, &job->job.arena, &jid) == 0 &&
+            span_eq(jid, job->state.account) &&
+            (span_is_empty(job->state.from) || span_eq(jid, job->state.from)));
+}
+
+int sasl_choose_binding(struct sasl_job *job, struct span type)
+{
+    struct wire_sasl_state *state = &job->state;
+    for (uint32_t i = 0; i < state->binding_types.count && i < state->bindings.count; i++) {
+        if (span_eq(state->binding_types.items[i], type) &&
+            !span_is_empty(state->bindings.items[i])) {
+            state->binding = state->bindings.items[i];
+            return 0;
+        }
+    }
+    return -1;
 }
 
 void sasl_fake(const struct sasl_job *job, enum crypt_hash hash,
@@ -258,7 +288,7 @@ void sasl_start_call(struct session *session, const struct wire_msg *msg, sessio
     const struct wire_sasl_start *start = &msg->u.sasl_start;
     struct sasl_job *job = job_new(session, sizeof(*job), reply, arg);
     struct arena *arena = &job->job.arena;
-    job->job.cleanup = cleanup;
+    job->job.cleanup = sasl_cleanup;
     job->state = (struct wire_sasl_state){
         .created_ms = clock_real_ms(),
         .mechanism = arena_copy(arena, start->mechanism),
@@ -270,11 +300,16 @@ void sasl_start_call(struct session *session, const struct wire_msg *msg, sessio
         .bindings = copy_list(arena, &start->bindings),
         .unadvertised = start->unadvertised,
         .certificate = copy_list(arena, &start->certificate),
+        .from = arena_copy(arena, start->from),
+        .client = arena_copy(arena, start->client),
+        .token_mechanism = arena_copy(arena, start->token_mechanism),
+        .count = start->count,
     };
     job->mechanism = find(start->mechanism);
     if (!session->has_secret) {
         sasl_unavailable(job);
-    } else if (!job->mechanism) {
+    } else if (!job->mechanism ||
+               job->mechanism->takes_token != ((start->flags & WIRE_SASL_FAST) != 0)) {
         sasl_refuse(job, "invalid-mechanism", "This mechanism is not offered.");
     } else if (job->mechanism->needs_secure && !(start->flags & WIRE_SASL_SECURE)) {
         sasl_refuse(job, "encryption-required", "Use this mechanism on an encrypted stream only.");
@@ -292,7 +327,7 @@ void sasl_step_call(struct session *session, const struct wire_msg *msg, session
 {
     const struct wire_sasl_step *step = &msg->u.sasl_step;
     struct sasl_job *job = job_new(session, sizeof(*job), reply, arg);
-    job->job.cleanup = cleanup;
+    job->job.cleanup = sasl_cleanup;
     if (!session->has_secret) {
         sasl_unavailable(job);
     } else if (unseal(job, step->state) != 0) {

@@ -20,6 +20,7 @@ struct sasl_mechanism {
     const char *name;
     bool needs_secure; /* only on encrypted streams */
     bool may_be_empty; /* an empty first message is one, not a request to be asked for it */
+    bool takes_token;  /* for a client that says it has one (XEP-0484), and only then */
     /* The client's first message. */
     void (*first)(struct sasl_job *job, struct span message);
     /* Its second; NULL when there is none. */
@@ -32,6 +33,11 @@ struct sasl_job {
     const struct sasl_mechanism *mechanism;
     struct wire_sasl_state state; /* in job.arena */
     struct span data;             /* for the success, or empty */
+    struct span token;            /* a new one (XEP-0484), or empty */
+    uint64_t token_expires_ms;
+    struct span
+        proven_key; /* the stored key of the verifier that the proof fits; empty: another way */
+    enum crypt_hash proven_hash; /* its hash */
     bool is_right;
     /* What is said when it is not right; NULL: not-authorized, wrong user name or password. */
     const char *refusal;
@@ -53,9 +59,13 @@ void sasl_oauth_last(struct sasl_job *job, struct span message);
 /* ---- ends of a step: each answers and frees the job ---- */
 /* Sends `data` with the job's state. */
 void sasl_challenge(struct sasl_job *job, struct span data);
-/* The proof was checked: counts failures of the address, and says yes (with job->data) or no, or
+/* The proof was checked: counts failures of the address, and goes on to xep0484_settle or says no, or
  * that the address must wait whatever the proof. */
 void sasl_judge(struct sasl_job *job, bool is_right);
+/* The login is right and what follows from it is done. */
+void sasl_accept(struct sasl_job *job);
+/* The login was wrong after all; its failure is not counted. */
+void sasl_reject(struct sasl_job *job);
 /* `condition` as in RFC 6120 section 6.5. */
 void sasl_refuse(struct sasl_job *job, const char *condition, const char *text);
 /* The database or Redis does not answer, or too much is waiting. */
@@ -67,8 +77,13 @@ void sasl_check_limit(struct sasl_job *job, void (*fn)(struct sasl_job *job));
 /* Fills state.account from a user name (any bytes): the normalised bare JID, or for a name that
  * cannot be one a text that is no account. */
 void sasl_set_account(struct sasl_job *job, struct span username);
-/* Whether an authorization identity is empty or the account itself. */
+/* Whether an authorization identity is empty or the account itself, and who the client said it is in
+ * the header of a SASL2 stream (XEP-0388 section "Initiation"). */
 bool sasl_may_act_as(struct sasl_job *job, struct span authzid);
+/* Chooses among the channel bindings of the stream: 0, or -1 when there is none of that type. */
+int sasl_choose_binding(struct sasl_job *job, struct span type);
+/* Wipes what the job knows; a mechanism that has secrets of its own calls it from its cleanup. */
+void sasl_cleanup(struct job *job);
 /* The verifier of a user who does not exist. */
 void sasl_fake(const struct sasl_job *job, enum crypt_hash hash,
                struct scram_verifier *verifier_out);

@@ -27,6 +27,7 @@ struct plain {
 static void cleanup(struct job *job)
 {
     crypt_wipe(((struct sasl_job *)job)->own, sizeof(struct plain));
+    sasl_cleanup(job);
 }
 
 static void run(void *arg)
@@ -61,6 +62,9 @@ static void on_found(void *arg, enum account_status status, const struct scram_v
     if (found) {
         plain->verifier = *found;
     }
+    job->proven_hash = PLAIN_HASH;
+    job->proven_key = arena_copy(&job->job.arena, span_of((const char *)plain->verifier.stored_key,
+                                                          crypt_hash_size(PLAIN_HASH)));
     plain->since_us = clock_mono_us();
     if (work_add(job->job.session->work, run, done, plain) != 0) {
         sasl_unavailable(job);

@@ -71,19 +71,6 @@ static bool is_plus_offered(const struct wire_sasl_state *state)
     return false;
 }
 
-/* 0, or -1 when the stream has no binding of that type. */
-static int choose_binding(struct wire_sasl_state *state, struct span type)
-{
-    for (uint32_t i = 0; i < state->binding_types.count && i < state->bindings.count; i++) {
-        if (span_eq(state->binding_types.items[i], type) &&
-            !span_is_empty(state->bindings.items[i])) {
-            state->binding = state->bindings.items[i];
-            return 0;
-        }
-    }
-    return -1;
-}
-
 void sasl_scram_first(struct sasl_job *job, struct span message)
 {
     const struct scram_mechanism *mechanism = scram_find(job->state.mechanism);
@@ -92,7 +79,7 @@ void sasl_scram_first(struct sasl_job *job, struct span message)
     enum scram_problem problem = scram_first_parse(mechanism, is_plus_offered(&job->state),
                                                    arena_copy(arena, message), arena, first);
     if (problem == SCRAM_FINE && mechanism->binds_channel &&
-        choose_binding(&job->state, first->binding_name) != 0) {
+        sasl_choose_binding(job, first->binding_name) != 0) {
         problem = SCRAM_BINDING;
     }
     if (problem != SCRAM_FINE) {
@@ -128,6 +115,8 @@ void sasl_scram_last(struct sasl_job *job, struct span message)
         scram_final(mechanism, &exchange, job->state.binding, arena_copy(&job->job.arena, message),
                     &job->job.arena, &job->data);
     crypt_wipe(&exchange.verifier, sizeof(exchange.verifier));
+    job->proven_key = job->state.stored_key;
+    job->proven_hash = mechanism->hash;
     if (problem != SCRAM_FINE && problem != SCRAM_WRONG) {
         refuse(job, problem);
     } else {

@@ -11,6 +11,7 @@
 #include "oauth.h"
 #include "redis/redis.h"
 #include "sweep.h"
+#include "token_store.h"
 #include "work.h"
 
 #define SECRET_RETRY_MS 500
@@ -64,6 +65,8 @@ static void on_secret(void *arg, enum account_status status, struct span secret)
     }
     derive(secret, "jackdaw sasl state", session->state_key);
     derive(secret, "jackdaw fake verifier", session->fake_key);
+    derive(secret, "jackdaw token", session->token_key);
+    derive(secret, "jackdaw resource", session->resource_key);
     session->has_secret = true;
 }
 
@@ -111,6 +114,7 @@ struct session *session_new(const struct session_options *options, char *error, 
         mem_free(session);
         return NULL;
     }
+    session->tokens = token_store_new(account_store_sql(session->accounts));
     session->work = work_new(options->loop, (uint32_t)conf_u64(conf, CONF_session_workers),
                              (uint32_t)conf_u64(conf, CONF_session_max_queued_hashes));
     session->sweep = sweep_new(session);
@@ -136,6 +140,7 @@ void session_free(struct session *session)
     work_free(session->work);
     account_store_free(session->accounts);
     oauth_free(session->oauth);
+    token_store_free(session->tokens);
     sweep_free(session->sweep);
     LIST_FOREACH_SAFE(node, &session->jobs)
     {
@@ -143,6 +148,8 @@ void session_free(struct session *session)
     }
     crypt_wipe(session->state_key, sizeof(session->state_key));
     crypt_wipe(session->fake_key, sizeof(session->fake_key));
+    crypt_wipe(session->token_key, sizeof(session->token_key));
+    crypt_wipe(session->resource_key, sizeof(session->resource_key));
     mem_free(session);
 }
 

@@ -25,6 +25,7 @@ struct loop;
 struct oauth;
 struct redis;
 struct sweep;
+struct token_store;
 struct work;
 
 struct session_out {
@@ -47,14 +48,17 @@ struct session {
     struct session_options options;
     struct redis *redis;
     struct account_store *accounts;
+    struct token_store *tokens;
     struct work *work;
     struct sweep *sweep;
     struct oauth *oauth;
     struct list_node jobs;
     struct loop_timer secret_timer;
     bool has_secret;
-    uint8_t state_key[CRYPT_KEY_SIZE]; /* seals SASL states */
-    uint8_t fake_key[CRYPT_KEY_SIZE];  /* makes up users who do not exist */
+    uint8_t state_key[CRYPT_KEY_SIZE];    /* seals SASL states */
+    uint8_t fake_key[CRYPT_KEY_SIZE];     /* makes up users who do not exist */
+    uint8_t token_key[CRYPT_KEY_SIZE];    /* seals tokens in the database */
+    uint8_t resource_key[CRYPT_KEY_SIZE]; /* makes resources of clients */
 };
 
 /* Returns owned, or NULL with one line in `error`. */

@@ -4,6 +4,7 @@ import { after, test } from 'node:test';
 import './globals.mjs';
 import { client, xml } from '@xmpp/client';
 import { domain, edge, makeAccount, patience, plain, secure, until } from './cluster.mjs';
+import { comesBack } from './comes_back.mjs';
 
 const open = [];
 after(() => Promise.all(open.map((xmpp) => xmpp.stop().catch(() => {}))));
@@ -45,6 +46,11 @@ for (const [kind, addresses] of [['ws', plain], ['wss', secure]]) {
     assert.equal(answer.attrs.from, b.jid);
   });
 }
+
+test('xmpp.js over wss comes back with its token by SASL2, Bind 2 and FAST', { skip: secure.length === 0 }, async () => {
+  const account = await makeAccount('token');
+  await comesBack(account, edge(secure, 0), edge(secure, 1), (end) => open.push({ stop: end }));
+});
 
 test('xmpp.js is refused with a wrong password', async () => {
   const account = await makeAccount('xmppjs');

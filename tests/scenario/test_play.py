@@ -2,6 +2,7 @@
 """The runner itself: patterns fit what they should and nothing else, scripts are read as written, SCRAM
 is that of the RFCs."""
 
+import hmac
 import os
 import sys
 import tempfile
@@ -129,6 +130,18 @@ class Scram(unittest.TestCase):
                       "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
                       "p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
                       "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=")
+
+
+class Tokens(unittest.TestCase):
+    """The messages of draft-schmaus-kitten-sasl-ht-09."""
+
+    def test_both_sides_prove_the_token(self):
+        client = sasl.start("HT-SHA-256-ENDP", "user", "token", binding=b"cb")
+        self.assertEqual(client.initial, sasl.encode(
+            b"user\0" + hmac.digest(b"token", b"Initiatorcb", "sha256")))
+        self.assertTrue(client.accepts(sasl.encode(hmac.digest(b"token", b"Respondercb", "sha256"))))
+        self.assertFalse(client.accepts(sasl.encode(hmac.digest(b"token", b"Responder", "sha256"))))
+        self.assertFalse(client.accepts(None))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""SCRAM bound to the channel, over both ways to TLS: what fits comes in, what does not stays out.
+"""SCRAM and tokens bound to the channel, over both ways to TLS and with both profiles of SASL (RFC 6120,
+XEP-0388): what fits comes in, what does not stays out.
 
 The client is a few lines of its own, because it must be able to lie. tls-server-end-point is the hash of
 the certificate; tls-exporter comes from `openssl s_client`, as Python's ssl has no exporter yet.
@@ -19,6 +20,8 @@ from desktop import DOMAIN, PATIENCE, make_account, run, server
 HEADER = ("<?xml version='1.0'?><stream:stream xmlns='jabber:client' to='%s' version='1.0'"
           " xmlns:stream='http://etherx.jabber.org/streams'>" % DOMAIN)
 SASL = "urn:ietf:params:xml:ns:xmpp-sasl"
+SASL2 = "urn:xmpp:sasl:2"
+CLIENT = "d4565fa7-4d72-4749-b3d3-740edbf87770"
 
 
 class Socket:
@@ -92,11 +95,16 @@ def encode(data):
 class Login:
     """One attempt. `flag` and `data` are what the client claims of its channel."""
 
+    namespace = SASL
+    listed = "<mechanisms .*?</mechanisms>"
+    opening = "<auth xmlns='" + SASL + "' mechanism='%s'>%s</auth>"
+
     def __init__(self, channel):
         self.channel = channel
         channel.send(HEADER)
         features = channel.until("</stream:features>")
-        self.mechanisms = re.findall("<mechanism>([^<]*)</mechanism>", features)
+        self.mechanisms = re.findall("<mechanism>([^<]*)</mechanism>",
+                                     re.search(self.listed, features)[0])
         self.types = re.findall("<channel-binding type='([^']*)'/>", features)
 
     def _protection(self, hash_name):
@@ -109,22 +117,30 @@ class Login:
         hash_name = mechanism.removeprefix("SCRAM-").removesuffix("-PLUS").replace("-", "").lower()
         bare = "n=%s,r=%s" % (account.name, secrets.token_hex(12))
         first = encode((flag + ",," + bare).encode())
-        self.channel.send("<auth xmlns='%s' mechanism='%s'>%s</auth>" % (SASL, mechanism, first))
+        self.channel.send(self.opening % (mechanism, first))
         answer = self.channel.until("</(challenge|failure)>")
         if "<failure" in answer:
-            return re.search("<([a-z-]+)/>", answer)[1]
+            return self._condition(answer)
         challenge = base64.b64decode(re.search("<challenge[^>]*>([^<]*)<", answer)[1]).decode()
         parts = dict(part.split("=", 1) for part in challenge.split(","))
         assert parts["h"] == self._protection(hash_name), "the lists were tampered with: " + challenge
         final = "c=%s,r=%s" % (encode((flag + ",,").encode() + data), parts["r"])
         proof, signature = self._prove(hash_name, account, parts, ",".join((bare, challenge, final)))
         final = encode((final + ",p=" + encode(proof)).encode())
-        self.channel.send("<response xmlns='%s'>%s</response>" % (SASL, final))
+        self.channel.send("<response xmlns='%s'>%s</response>" % (self.namespace, final))
         answer = self.channel.until("</(success|failure)>")
         if "<failure" in answer:
-            return re.search("<([a-z-]+)/>", answer)[1]
+            return self._condition(answer)
         assert encode(("v=" + encode(signature)).encode()) in answer, "the server has no verifier"
+        self._success(answer)
         return "success"
+
+    @staticmethod
+    def _condition(answer):
+        return re.search("<([a-z-]+)(?: xmlns='%s')?/>" % SASL, answer)[1]
+
+    def _success(self, answer):
+        pass
 
     @staticmethod
     def _prove(hash_name, account, parts, text):
@@ -137,9 +153,41 @@ class Login:
         return bytes(a ^ b for a, b in zip(key, signed)), mac(mac(salted, b"Server Key"), text.encode())
 
 
-def attempt(channel, account, *claim):
+class Login2(Login):
+    """The same by XEP-0388. Asks for a token bound by tls-exporter (XEP-0484)."""
+
+    namespace = SASL2
+    listed = "<authentication .*?<inline>"
+    opening = ("<authenticate xmlns='" + SASL2 + "' mechanism='%s'><initial-response>%s"
+               "</initial-response><user-agent id='" + CLIENT + "'/><request-token"
+               " xmlns='urn:xmpp:fast:0' mechanism='HT-SHA-256-EXPR'/></authenticate>")
+    token = None
+
+    def _success(self, answer):
+        found = re.search("<token [^>]*token=[\"']([^\"']*)", answer)
+        self.token = found and found[1]
+
+
+class TokenLogin(Login2):
+    """With a token; `data` is what the client takes for the channel's."""
+
+    opening = Login2.opening.partition("<request-token")[0] + "<fast xmlns='urn:xmpp:fast:0'/></authenticate>"
+
+    def use(self, account, token, mechanism, data):
+        def proof(who):
+            return hmac.digest(token.encode(), who + data, "sha256")
+        initial = encode(account.name.encode() + b"\0" + proof(b"Initiator"))
+        self.channel.send(self.opening % (mechanism, initial))
+        answer = self.channel.until("</(success|failure)>")
+        if "<failure" in answer:
+            return self._condition(answer)
+        assert encode(proof(b"Responder")) in answer, "the server does not know the token"
+        return "success"
+
+
+def attempt(channel, account, *claim, kind=Login):
     try:
-        return Login(channel).run(account, *claim)
+        return kind(channel).run(account, *claim)
     finally:
         channel.close()
 
@@ -153,20 +201,46 @@ def of(channel, kind):
     return "p=" + kind, channel.bindings[kind]
 
 
-async def every_hash_and_binding_logs_in():
+async def every_hash_and_binding_logs_in(kind=Login):
     account = await make_account("bound")
     for hash_name in ("SHA-1", "SHA-256", "SHA-512"):
         name = "SCRAM-" + hash_name
         for way in ("tls", "starttls"):
             channel = Socket(way)
-            assert attempt(channel, account, name + "-PLUS", *of(channel, END_POINT)) == "success"
+            assert attempt(channel, account, name + "-PLUS", *of(channel, END_POINT),
+                           kind=kind) == "success"
         channel = Exporter()
-        assert attempt(channel, account, name + "-PLUS", *of(channel, "tls-exporter")) == "success"
-        assert attempt(Socket("tls"), account, name, "n") == "success"
+        assert attempt(channel, account, name + "-PLUS", *of(channel, "tls-exporter"),
+                       kind=kind) == "success"
+        assert attempt(Socket("tls"), account, name, "n", kind=kind) == "success"
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
         for kind in (END_POINT, "tls-unique"):  # the latter is not advertised
             channel = Socket("tls", version)
             assert attempt(channel, account, "SCRAM-SHA-256-PLUS", *of(channel, kind)) == "success"
+
+
+async def every_hash_and_binding_logs_in_by_sasl2():
+    await every_hash_and_binding_logs_in(Login2)
+
+
+async def a_token_is_good_on_its_own_channel_only():
+    account = await make_account("token")
+    channel = Exporter()
+    login = Login2(channel)
+    assert login.run(account, "SCRAM-SHA-256-PLUS", *of(channel, "tls-exporter")) == "success"
+    exported = channel.bindings["tls-exporter"]
+    channel.close()
+    for make, data, wanted in ((Exporter, None, "success"), (Exporter, exported, "not-authorized"),
+                               (Exporter, b"", "not-authorized")):
+        channel = make()
+        data = channel.bindings["tls-exporter"] if data is None else data
+        said = TokenLogin(channel).use(account, login.token, "HT-SHA-256-EXPR", data)
+        channel.close()
+        assert said == wanted, said
+    channel = Socket("tls")
+    said = TokenLogin(channel).use(account, login.token, "HT-SHA-256-ENDP", channel.bindings[END_POINT])
+    channel.close()
+    assert said == "not-authorized", said
 
 
 async def another_channel_is_refused():
@@ -186,8 +260,9 @@ async def another_channel_is_refused():
 async def a_downgrade_is_refused():
     account = await make_account("downgraded")
     for mechanism in ("SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512"):
-        said = attempt(Socket("tls"), account, mechanism, "y")
-        assert said == "not-authorized", said
+        for kind in (Login, Login2):
+            said = attempt(Socket("tls"), account, mechanism, "y", kind=kind)
+            assert said == "not-authorized", said
     said = attempt(Socket("tls"), account, "SCRAM-SHA-1-PLUS", "n")
     assert said == "malformed-request", said
 
@@ -203,6 +278,9 @@ async def a_wrong_password_is_refused_with_the_right_binding():
 if __name__ == "__main__":
     run({
         "every hash logs in with every binding, over both ways to TLS": every_hash_and_binding_logs_in,
+        "the same with SASL2": every_hash_and_binding_logs_in_by_sasl2,
+        "a token bound to the channel opens on its own channel only":
+            a_token_is_good_on_its_own_channel_only,
         "a client on another channel is refused": another_channel_is_refused,
         "a client that was told of no channel binding is refused": a_downgrade_is_refused,
         "the right binding does not make up for a wrong password":

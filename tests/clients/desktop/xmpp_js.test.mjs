@@ -8,6 +8,7 @@ import '../globals.mjs';
 import { client, xml } from '@xmpp/client';
 import { $msg, $pres, Strophe } from 'strophe.js';
 import { direct, domain, edge, makeAccount, patience, plain, starttls, until } from '../cluster.mjs';
+import { comesBack } from '../comes_back.mjs';
 
 Strophe.setLogLevel(Strophe.LogLevel.FATAL);
 
@@ -87,6 +88,10 @@ for (const [scheme, addresses] of [['xmpp', starttls], ['xmpps', direct]]) {
 
     await a.xmpp.stop();
     await sees(b, 'unavailable', a.jid);
+  });
+
+  test(`xmpp.js over ${scheme}:// comes back with its token by SASL2, Bind 2 and FAST`, async () => {
+    await comesBack(await makeAccount('token'), service(0), service(1), (end) => open.push(end));
   });
 
   test(`xmpp.js over ${scheme}:// is refused with a wrong password`, async () => {

@@ -11,6 +11,7 @@ FRAMING = "urn:ietf:params:xml:ns:xmpp-framing"
 SASL = "urn:ietf:params:xml:ns:xmpp-sasl"
 BIND = "urn:ietf:params:xml:ns:xmpp-bind"
 TLS = "urn:ietf:params:xml:ns:xmpp-tls"
+SASL2 = "urn:xmpp:sasl:2"
 
 
 class Failure(Exception):
@@ -20,11 +21,11 @@ class Failure(Exception):
 class Frames:
     """RFC 7395: each message is one element."""
 
-    header = "<open xmlns='%s' to='%s' version='1.0'/>"
+    header = "<open xmlns='%s' to='%s'%s version='1.0'/>"
     footer = "<close xmlns='%s'/>" % FRAMING
 
-    def opening(self, domain):
-        return self.header % (FRAMING, domain)
+    def opening(self, domain, user=None):
+        return self.header % (FRAMING, domain, " from='%s'" % user if user else "")
 
     def feed(self, text):
         try:
@@ -44,11 +45,11 @@ class Stream:
         self._depth = 0
         self._root = None
 
-    def opening(self, domain):
+    def opening(self, domain, user=None):
         self._parser = ElementTree.XMLPullParser(("start", "end"))
         self._depth = 0
-        return ("<?xml version='1.0'?><stream:stream xmlns='%s' xmlns:stream='%s' to='%s' "
-                "version='1.0'>" % (CLIENT, STREAMS, domain))
+        return ("<?xml version='1.0'?><stream:stream xmlns='%s' xmlns:stream='%s' to='%s'%s "
+                "version='1.0'>" % (CLIENT, STREAMS, domain, " from='%s'" % user if user else ""))
 
     def _event(self, kind, element):
         self._depth += 1 if kind == "start" else -1
@@ -86,6 +87,8 @@ class Client:
         self.framing = framing
         self.connection = None
         self.features = None
+        self.flights = 0        # runs of what was sent without waiting for an answer
+        self._is_waiting = True
         self._log = log
         self._queue = asyncio.Queue()
         self._reader = None
@@ -114,11 +117,14 @@ class Client:
         self._log("%s -> %s" % (self.name, text))
         if self.connection is None:
             raise Failure("%s is not connected" % self.name)
+        self.flights += self._is_waiting
+        self._is_waiting = False
         self.connection.send(text)
 
     async def receive(self, timeout):
         """The next element, None at the end of the connection; TimeoutError when nothing comes."""
         element = await asyncio.wait_for(self._queue.get(), timeout)
+        self._is_waiting = True
         if element is None:
             self._queue.put_nowait(None)
         return element
@@ -156,15 +162,15 @@ class Client:
                 element.tag, " or ".join(names), ElementTree.tostring(element, "unicode")))
         return element
 
-    async def open_stream(self, domain, timeout):
-        self.send(self.framing.opening(domain))
+    async def open_stream(self, domain, timeout, user=None):
+        self.send(self.framing.opening(domain, user))
         await self._expect(timeout, "{%s}open" % FRAMING)
         self.features = await self._expect(timeout, "{%s}features" % STREAMS)
         if isinstance(self.connection, Tcp) and self.features.find("{%s}starttls" % TLS) is not None:
             self.send("<starttls xmlns='%s'/>" % TLS)
             await self._expect(timeout, "{%s}proceed" % TLS)
             await self.connection.start_tls()
-            await self.open_stream(domain, timeout)
+            await self.open_stream(domain, timeout, user)
 
     def mechanism(self):
         """The best one that is offered."""
@@ -188,6 +194,28 @@ class Client:
                     raise Failure("the server's signature is wrong")
                 return None
             self.send("<response xmlns='%s'>%s</response>" % (SASL, exchange.answer(answer.text)))
+
+    def _sasl2_binding(self, mechanism):
+        return self.connection.end_point() if mechanism == "HT-SHA-256-ENDP" else b""
+
+    async def authenticate2(self, mechanism, credentials, inner, timeout):
+        """XEP-0388 with what is in `inner`; `credentials`: user, password or token, authzid. Returns
+        <success/> or <failure/>; the features behind a success are kept."""
+        user, password, authzid = credentials
+        exchange = sasl.start(mechanism, user, password, authzid, self._sasl2_binding(mechanism))
+        self.send("<authenticate xmlns='%s' mechanism='%s'><initial-response>%s</initial-response>%s"
+                  "</authenticate>" % (SASL2, mechanism, exchange.initial, inner))
+        names = ["{%s}%s" % (SASL2, name) for name in ("success", "challenge", "failure")]
+        while True:
+            answer = await self._expect(timeout, *names)
+            if answer.tag == names[2]:
+                return answer
+            if answer.tag == names[0]:
+                if not exchange.accepts(answer.findtext("{%s}additional-data" % SASL2)):
+                    raise Failure("the server's signature is wrong")
+                self.features = await self._expect(timeout, "{%s}features" % STREAMS)
+                return answer
+            self.send("<response xmlns='%s'>%s</response>" % (SASL2, exchange.answer(answer.text)))
 
     async def ask(self, kind, payload, timeout, to=None):
         """Sends an iq and returns its answer. What comes before the answer stays to be received."""

@@ -1,4 +1,5 @@
-"""The client's side of SASL: ANONYMOUS (RFC 4505), EXTERNAL (RFC 4422), PLAIN (RFC 4616), OAUTHBEARER (RFC 7628), SCRAM (RFC 5802, RFC 7677) with SHA-1, SHA-256, SHA-512."""
+"""The client's side of SASL: ANONYMOUS (RFC 4505), EXTERNAL (RFC 4422), PLAIN (RFC 4616), OAUTHBEARER (RFC
+7628), SCRAM (RFC 5802, RFC 7677) with SHA-1, SHA-256, SHA-512, tokens (draft-schmaus-kitten-sasl-ht-09)."""
 
 import base64
 import functools
@@ -114,7 +115,25 @@ class Scram:
         return data is not None and decode(data) == "v=" + encode(self._signature)
 
 
-def start(mechanism, user, password, authzid=""):
+class HashedToken:
+    """`password` is the token, `binding` the channel's data where the mechanism wants it."""
+
+    def __init__(self, user, token, binding=b""):
+        self._responder = hmac.new(token.encode(), b"Responder" + binding, "sha256").digest()
+        mac = hmac.new(token.encode(), b"Initiator" + binding, "sha256").digest()
+        self.initial = encode(user.encode() + b"\0" + mac)
+
+    def answer(self, challenge):
+        raise ValueError("a token has no challenge")
+
+    def accepts(self, data):
+        """Whether the server knows the token too."""
+        return data is not None and base64.b64decode(data, validate=True) == self._responder
+
+
+def start(mechanism, user, password, authzid="", binding=b""):
+    if mechanism.startswith("HT-"):
+        return HashedToken(user, password, binding)
     others = {"ANONYMOUS": Anonymous, "PLAIN": Plain, "EXTERNAL": External,
               "OAUTHBEARER": OAuthBearer}
     kind = Scram if mechanism in HASHES else others[mechanism]

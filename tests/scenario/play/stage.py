@@ -10,6 +10,7 @@ import string
 from . import caps, pattern, sasl
 from .authority import Authority, Issuer
 from .client import CLIENT, FRAMING, SASL, STREAMS, Client, Failure, Frames, Refused, Stream
+from .sasl2 import Sasl2
 from .script import ScriptError
 from .transport import BINARY, http
 
@@ -37,7 +38,7 @@ class Setting:
         self.authority = authority      # folder of play/authority.py's files, or None
 
 
-class Stage:
+class Stage(Sasl2):
     """One performance of one script."""
 
     def __init__(self, setting, number):
@@ -65,6 +66,8 @@ class Stage:
         text = re.sub(r"\{password:(\w+)\}", lambda m: self.passwords[m[1]], text)
         text = re.sub(r"\{repeat (\d+) (.+?)\}", lambda m: m[2] * int(m[1]), text)
         text = pattern.substitute(text, self.variables)
+        text = re.sub(r"\{initiator:(\w+) (.*?)\}",
+                      lambda m: sasl.HashedToken(self.names[m[1]], m[2]).initial, text)
         return re.sub(r"\{base64:(.*?)\}",
                       lambda m: sasl.encode(m[1].replace("\\0", "\0").replace("\\1", "\1")), text)
 
@@ -151,13 +154,14 @@ class Stage:
             return
         raise Failure("the handshake was accepted")
 
-    async def opens_the_stream(self, name, domain, _):
-        await self.client(name).open_stream(domain or self.setting.domain, self.setting.patience)
+    async def opens_the_stream(self, name, domain, user, _):
+        await self.client(name).open_stream(domain or self.setting.domain, self.setting.patience,
+                                            self.expand(user) if user else None)
 
     # ---- logging in ----
     def _password(self, account, text):
         name = account.partition("@")[0]
-        given = re.search(r"password (.+)", text or "")
+        given = re.search(r"(?:password|token) (.+)", text or "")
         return self.expand(given[1]) if given else self.passwords.get(name, "")
 
     async def _authenticate(self, name, account, mechanism, authzid, details):
@@ -180,6 +184,10 @@ class Stage:
         if failure.find("{*}" + condition) is None:
             raise Failure("not %s but %s" % (condition, pattern.show(failure)))
 
+    def are_the_same(self, one, other, _):
+        if self.variables.get(one) != self.variables.get(other):
+            raise Failure("%s is not %s" % (self.variables.get(one), self.variables.get(other)))
+
     async def binds(self, name, resource, _):
         jid = await self.client(name).bind(resource, self.setting.patience)
         if resource and not jid.endswith("/" + resource):
@@ -189,14 +197,14 @@ class Stage:
     async def logs_in(self, name, account, resource, _):
         if name not in self.actors:
             await self.connect(name, "securely" if self.setting.transport == "tcps" else "")
-        await self.opens_the_stream(name, None, None)
+        await self.opens_the_stream(name, None, None, None)
         await self.authenticates(name, account, None, None, None, None)
         await self.binds(name, resource, None)
 
     async def logs_in_anonymously(self, name, _):
         """{NAME} is its full JID, {NAME account} the bare one."""
         await self.connect(name, "")
-        await self.opens_the_stream(name, None, None)
+        await self.opens_the_stream(name, None, None, None)
         client = self.client(name)
         if not any(each.text == "ANONYMOUS" for each in client.features.iter("{%s}mechanism" % SASL)):
             raise Skipped("anonymous logins are off (session.anonymous)")
@@ -568,7 +576,7 @@ class Stage:
 # `W` stands for one word, `A` for an actor; a phrase's groups become arguments, then the text behind
 # the colon.
 _WITHIN = r"(?: within ([\d.]+) s)?"
-_AS = r"as (\S+?)(?: with (\S+))?(?: to act as (\S+))?( and password .+)?"
+_AS = r"as (\S+?)(?: with (\S+))?(?: to act as (\S+))?( and (?:password|token) .+)?"
 PHRASES = [(re.compile(text.replace("ACTOR", r"(\w+)").replace(" WITHIN", _WITHIN)), action)
            for text, action in [
     (r"only (over .+)", "only_over"),
@@ -578,9 +586,13 @@ PHRASES = [(re.compile(text.replace("ACTOR", r"(\w+)").replace(" WITHIN", _WITHI
     (r"ACTOR has a certificate( of a stranger)? for (.+)", "has_a_certificate"),
     (r"ACTOR connects(.*?) and is refused with (\S+)", "is_refused"),
     (r"ACTOR connects( .+)?", "connects"),
-    (r"ACTOR opens the stream(?: to (\S+))?", "opens_the_stream"),
+    (r"ACTOR opens the stream(?: to (\S+))?(?: as (\S+))?", "opens_the_stream"),
+    (r"ACTOR sends the header as (\S+)", "sends_the_header"),
+    (r"ACTOR has needed (\d+) flights?", "has_needed_flights"),
     (r"ACTOR logs in as ([^/\s]+)(?:/(.+))?", "logs_in"),
     (r"ACTOR logs in anonymously", "logs_in_anonymously"),
+    (r"ACTOR authenticates by SASL2 " + _AS, "authenticates_by_sasl2"),
+    (r"ACTOR fails with ([\w-]+) to authenticate by SASL2 " + _AS, "fails_by_sasl2"),
     (r"ACTOR authenticates " + _AS, "authenticates"),
     (r"ACTOR fails to authenticate " + _AS, "fails_to_authenticate"),
     (r"ACTOR binds(?: (.+))?", "binds"),
@@ -617,4 +629,5 @@ PHRASES = [(re.compile(text.replace("ACTOR", r"(\w+)").replace(" WITHIN", _WITHI
     (r"the answer contains", "answer_contains"),
     (r"wait (\d+) ms", "wait"),
     (r"ACTOR and ACTOR differ", "differ"),
+    (r"ACTOR and ACTOR are the same", "are_the_same"),
 ]]

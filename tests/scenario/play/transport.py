@@ -172,6 +172,12 @@ class Tcp:
     def send_fragments(self, text, count):
         self.send(text)
 
+    def end_point(self):
+        """The channel binding data of tls-server-end-point (RFC 5929), for certificates signed with
+        SHA-256."""
+        certificate = self._writer.get_extra_info("ssl_object").getpeercert(True)
+        return hashlib.sha256(certificate).digest()
+
     async def start_tls(self):
         await self._writer.drain()
         await self._writer.start_tls(tls_context(self._identity))

@@ -40,6 +40,8 @@ struct rig {
     struct buf data;
     struct buf state;
     char account[256]; /* or full JID */
+    char token[100];
+    uint64_t token_expires_ms;
     char list[4096];
     bool more;
     char after[128];
@@ -207,6 +209,7 @@ static inline int rig_teardown(void **state)
         "JACKDAW_SESSION_CONFLICT",       "JACKDAW_SESSION_SASL_TIMEOUT",
         "JACKDAW_CLUSTER_LEASE",          "JACKDAW_SESSION_SWEEP_INTERVAL",
         "JACKDAW_SESSION_FAILURE_WINDOW", "JACKDAW_SESSION_MAX_QUEUED_HASHES",
+        "JACKDAW_SESSION_TOKEN_ROTATION", "JACKDAW_SESSION_MAX_TOKENS",
     };
     char command[100];
     loop_timer_stop(&rig->tick);
@@ -238,6 +241,8 @@ static inline void rig_on_sasl(struct rig *rig, const struct wire_sasl_reply *re
     rig_keep(rig->condition, sizeof(rig->condition), reply->condition);
     rig_keep(rig->text, sizeof(rig->text), reply->text);
     rig_keep(rig->account, sizeof(rig->account), reply->account);
+    rig_keep(rig->token, sizeof(rig->token), reply->token);
+    rig->token_expires_ms = reply->token_expires_ms;
     buf_reset(&rig->data);
     buf_append_span(&rig->data, reply->data);
     if (reply->outcome == WIRE_SASL_CHALLENGE) {

@@ -123,6 +123,75 @@ static void flags_of_a_session_are_set_and_told_once(void **state)
                         "resource-constraint");
 }
 
+/* ---- resources that the server makes (XEP-0386) ---- */
+
+#define PHONE "d4565fa7-4d72-4749-b3d3-740edbf87770"
+
+static const char *made(struct rig *rig, const char *account, const char *tag, const char *client)
+{
+    struct wire_msg msg = {.id = WIRE_ID_bind};
+    msg.u.bind = (struct wire_bind){
+        .account = span_cstr(account),
+        .holder = SPAN("edge-1"),
+        .address = SPAN("192.0.2.7"),
+        .transport = SPAN("ws"),
+        .tag = span_cstr(tag),
+        .client = span_cstr(client),
+        .flags = WIRE_BIND_MADE,
+    };
+    rig_call(rig, &msg);
+    assert_string_equal(rig->condition, "");
+    return rig->account;
+}
+
+static void a_made_resource_is_the_same_for_the_same_client_and_tag(void **state)
+{
+    struct rig *rig = *state;
+    char first[256];
+    (void)snprintf(first, sizeof(first), "%s", made(rig, "a@example.org", "Awesome", PHONE));
+    assert_true(span_has_prefix(span_cstr(first), SPAN("a@example.org/Awesome/")));
+    assert_int_equal(strlen(first), strlen("a@example.org/Awesome/") + 18);
+    assert_null(strstr(first, "d4565fa7"));
+    assert_string_equal(made(rig, "a@example.org", "Awesome", PHONE), first);
+    assert_string_not_equal(made(rig, "a@example.org", "Awesome", "another"), first);
+    assert_string_not_equal(strrchr(made(rig, "b@example.org", "Awesome", PHONE), '/'),
+                            strrchr(first, '/'));
+    (void)snprintf(first, sizeof(first), "%s", made(rig, "a@example.org", "", ""));
+    assert_string_not_equal(made(rig, "a@example.org", "", ""), first);
+}
+
+static void a_tag_that_cannot_be_in_a_resource_is_left_out(void **state)
+{
+    struct rig *rig = *state;
+    char tag[1100];
+    memset(tag, 'x', sizeof(tag) - 1);
+    tag[sizeof(tag) - 1] = '\0';
+    assert_int_equal(strlen(made(rig, "a@example.org", tag, PHONE)), strlen("a@example.org/") + 18);
+    assert_int_equal(strlen(made(rig, "a@example.org", "\x01", PHONE)),
+                     strlen("a@example.org/") + 18);
+}
+
+static void earlier_sessions_of_the_client_end_whatever_the_policy(void **state)
+{
+    struct rig *rig = *state;
+    rig_option(rig, "JACKDAW_SESSION_CONFLICT", "refuse");
+    (void)made(rig, "a@example.org", "One", PHONE);
+    uint64_t first = rig->sid;
+    (void)made(rig, "a@example.org", "One", PHONE);
+    uint64_t second = rig->sid;
+    rig_until(rig, &rig->ends, 1);
+    char wanted[100];
+    (void)snprintf(wanted, sizeof(wanted), "end sid=%llx", (unsigned long long)first);
+    assert_non_null(strstr(rig->sent, wanted));
+    (void)made(rig, "a@example.org", "Other", "another client");
+    rig_wait_ms(rig, 2); /* the registry's clock is in milliseconds */
+    (void)made(rig, "a@example.org", "Two", PHONE);
+    rig_until(rig, &rig->ends, 2);
+    (void)snprintf(wanted, sizeof(wanted), "end sid=%llx", (unsigned long long)second);
+    assert_non_null(strstr(rig->sent, wanted));
+    assert_int_equal(rig->ends, 2);
+}
+
 /* ---- the sweep ---- */
 
 static int sweep_setup(void **state)
@@ -180,6 +249,9 @@ int main(void)
         TEST(an_account_has_a_limited_number_of_sessions),
         TEST(without_redis_a_bind_gets_a_temporary_error),
         TEST(flags_of_a_session_are_set_and_told_once),
+        TEST(a_made_resource_is_the_same_for_the_same_client_and_tag),
+        TEST(a_tag_that_cannot_be_in_a_resource_is_left_out),
+        TEST(earlier_sessions_of_the_client_end_whatever_the_policy),
         SWEEP(the_sessions_of_a_dead_holder_are_swept_and_those_of_a_living_one_stay),
         SWEEP(a_sweep_that_no_router_takes_is_not_taken_for_done),
     };

@@ -330,8 +330,10 @@ static struct stream_domain *changed_domain;
 static struct stream_options default_options(void)
 {
     static struct stream_domain domains[2];
-    domains[0] = (struct stream_domain){.name = SPAN("localhost"), .scram_sha512 = true};
-    domains[1] = (struct stream_domain){.name = SPAN("example.org"), .scram_sha512 = true};
+    domains[0] =
+        (struct stream_domain){.name = SPAN("localhost"), .scram_sha512 = true, .fast = true};
+    domains[1] =
+        (struct stream_domain){.name = SPAN("example.org"), .scram_sha512 = true, .fast = true};
     changed_domain = &domains[0];
     return (struct stream_options){
         .loop = loop,
