@@ -160,15 +160,22 @@ static bool has_what_is_needed(const struct changing *changing)
            (!change->needs_resume || record->resume_s > 0);
 }
 
+static bool has_moved(const struct changing *changing)
+{
+    const struct registry_change *change = &changing->change;
+    const struct wire_session_record *record = &changing->now.record;
+    return (change->epoch != 0 && change->epoch != record->epoch) ||
+           (!span_is_empty(change->from) && !span_eq(change->from, record->holder));
+}
+
 static void on_read(void *arg, const struct redis_reply *reply)
 {
     struct changing *changing = arg;
-    uint64_t wanted = changing->change.epoch;
     if (is_down(reply)) {
         finish(changing, REGISTRY_DOWN);
     } else if (!find(changing, reply) || !has_what_is_needed(changing)) {
         finish(changing, REGISTRY_GONE);
-    } else if (wanted != 0 && wanted != changing->now.record.epoch) {
+    } else if (has_moved(changing)) {
         finish(changing, REGISTRY_CONFLICT);
     } else {
         changing->before = changing->now.record;
@@ -195,8 +202,9 @@ void registry_change(struct redis *redis, const struct registry_change *change,
     changing->fn = fn;
     changing->arg = arg;
     changing->change = *change;
-    struct span *const texts[] = {&changing->change.account, &changing->change.holder,
-                                  &changing->change.address, &changing->change.transport};
+    struct span *const texts[] = {&changing->change.account, &changing->change.from,
+                                  &changing->change.holder, &changing->change.address,
+                                  &changing->change.transport};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         *texts[i] = arena_copy(&changing->arena, *texts[i]);
     }

@@ -13,9 +13,10 @@
 struct registry_change {
     struct span account; /* bare JID; the session is found by its sid */
     uint64_t sid;
-    uint64_t epoch; /* what it must be; 0: any */
-    uint32_t need;  /* flags it must have */
-    uint32_t set;   /* flags */
+    uint64_t epoch;   /* what it must be; 0: any */
+    struct span from; /* who must hold it; empty: whoever */
+    uint32_t need;    /* flags it must have */
+    uint32_t set;     /* flags */
     uint32_t clear;
     /* A takeover, unless empty: the new holder. The epoch becomes one higher. */
     struct span holder;
@@ -29,8 +30,8 @@ struct registry_change {
     uint32_t lease_ms; /* as in registry_bind */
 };
 
-/* `now` is the session as it is (REGISTRY_OK: as it has become; REGISTRY_CONFLICT: its epoch is
- * another), `before` the record that was changed; NULL where there is none. REGISTRY_GONE: there is
+/* `now` is the session as it is (REGISTRY_OK: as it has become; REGISTRY_CONFLICT: its epoch or
+ * its holder is another), `before` the record that was changed; NULL where there is none. REGISTRY_GONE: there is
  * no such session, or it has not what was needed. */
 typedef void registry_change_fn(void *arg, enum registry_status status,
                                 const struct registry_session *now,

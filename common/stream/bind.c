@@ -4,8 +4,7 @@
 #include "base/mem.h"
 #include "stream/bind_internal.h"
 
-/* From here on the session is live: what is delivered to it finds it. */
-static void go_live(struct stream *stream, struct stream_session *session)
+void stream_go_live(struct stream *stream, struct stream_session *session)
 {
     stream->session = session;
     session->stream = stream;
@@ -36,12 +35,13 @@ static void on_reply(struct stream_call *call, enum bus_outcome outcome,
         arena_reset(&call->host->arena);
     if (is_bound(outcome, reply)) {
         const struct wire_bind_reply *bound = &reply->u.bind_reply;
-        struct stream_session *session = stream_session_new(call->host, bound->jid, bound->sid);
+        struct stream_session *session =
+            stream_session_new(call->host, bound->jid, bound->sid, bound->epoch);
         if (!is_here) {
-            stream_session_leave(session);
+            stream_session_leave(session, true);
             return;
         }
-        go_live(stream, session);
+        stream_go_live(stream, session);
         stream->login->binder->confirm(stream, bound);
     } else if (is_here && outcome == BUS_SETTLED && reply->id == WIRE_ID_bind_reply) {
         refuse(stream, &reply->u.bind_reply);

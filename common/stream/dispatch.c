@@ -3,6 +3,7 @@
 #include "metric/metric.h"
 #include "stream/bind_internal.h"
 #include "stream/sasl_internal.h"
+#include "stream/xep0198_internal.h"
 
 #define BEFORE_LOGIN (STREAM_LOGIN | STREAM_SASL)
 #define AFTER_HEADER (BEFORE_LOGIN | STREAM_SASL2 | STREAM_BINDING | STREAM_BOUND)
@@ -31,6 +32,12 @@ static const struct {
     {STREAM_LOGIN | STREAM_SASL2, NS_SASL2, "abort", stream_sasl2_abort},
     {STREAM_LOGIN, NS_CLIENT, "iq", stream_register_iq},
     {STREAM_BINDING, NS_CLIENT, "iq", stream_bind_iq},
+    {STREAM_BOUND, NS_SM, "r", stream_sm_on_r},
+    {STREAM_BOUND, NS_SM, "a", stream_sm_on_a},
+    {STREAM_BOUND, NS_SM, "enable", stream_sm_on_enable},
+    {STREAM_BINDING, NS_SM, "resume", stream_sm_on_resume},
+    {AFTER_HEADER, NS_SM, "enable", stream_sm_on_stray},
+    {AFTER_HEADER, NS_SM, "resume", stream_sm_on_stray},
 };
 
 /* What is said to an element no rule takes: the first line that fits. */

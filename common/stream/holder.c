@@ -8,7 +8,8 @@
 static struct stream_options options_of(const struct holder *holder, struct arena *arena)
 {
     const struct daemon *d = holder->daemon;
-    struct stream_options options = {.loop = d->loop, .bus = d->bus, .holder = d->instance};
+    struct stream_options options = {
+        .loop = d->loop, .bus = d->bus, .redis = holder->redis, .holder = d->instance};
     stream_options_load(&options, d->conf, arena);
     if (holder->see_other)
         holder->see_other(d->conf, &options);
@@ -28,14 +29,14 @@ int holder_open(struct holder *holder, struct daemon *d,
     char error[256];
     *holder = (struct holder){.daemon = d, .see_other = see_other};
     struct arena arena = {0};
-    struct stream_options options = options_of(holder, &arena);
-    holder->streams = stream_host_new(&options);
-    arena_deinit(&arena);
     holder->redis = redis_new(d->loop, conf_str(d->conf, CONF_redis_url), error, sizeof(error));
     if (!holder->redis) {
         LOG_ERROR("redis-address", "error=\"%s\" hint=\"see redis.url\"", error);
         return -1;
     }
+    struct stream_options options = options_of(holder, &arena);
+    holder->streams = stream_host_new(&options);
+    arena_deinit(&arena);
     holder->lease =
         registry_lease_new(d->loop, holder->redis, d->instance,
                            (uint32_t)conf_u64(d->conf, CONF_cluster_lease), lease_lost, holder);

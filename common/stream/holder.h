@@ -16,7 +16,7 @@ struct holder {
     struct redis *redis;
     struct registry_lease *lease;
     struct stream_host *streams;
-    /* Fills in where to send clients on drain. */
+    /* Fills in where to send clients: on drain, or to resume. */
     void (*see_other)(const struct conf *conf, struct stream_options *options);
 };
 

@@ -6,6 +6,7 @@
 #include "stream/domain_internal.h"
 #include "stream/server_internal.h"
 #include "stream/stream_internal.h"
+#include "stream/xep0198_internal.h"
 
 #define ARENA_BLOCK 8192
 
@@ -42,6 +43,11 @@ void stream_options_load(struct stream_options *options, const struct conf *conf
     options->call_deadline_ms = (uint32_t)conf_u64(conf, CONF_stream_call_deadline);
     options->max_backlog_bytes = (uint32_t)conf_u64(conf, CONF_stream_max_backlog);
     options->remember = (uint32_t)conf_u64(conf, CONF_stream_remember);
+    options->resume_s = (uint32_t)(conf_u64(conf, CONF_stream_resume_time) / 1000);
+    options->max_unacked = (uint32_t)conf_u64(conf, CONF_stream_max_unacked);
+    options->ack_after = (uint32_t)conf_u64(conf, CONF_stream_ack_after);
+    options->ack_delay_ms = (uint32_t)conf_u64(conf, CONF_stream_ack_delay);
+    options->keep_ms = (uint32_t)conf_u64(conf, CONF_stream_keep_acked);
 }
 
 static void set_options(struct stream_host *host, const struct stream_options *options)
@@ -83,10 +89,19 @@ struct stream_host *stream_host_new(const struct stream_options *options)
     list_init(&host->calls);
     list_init(&host->stuck);
     list_init(&host->waiting);
-    list_init(&host->missed);
+    list_init(&host->sm_answers);
+    list_init(&host->sm_asks);
+    loop_timer_init(&host->sm_timer, options->loop, stream_sm_timer, host);
+    map64_init(&host->resuming);
+    custody_init(&host->custody, &(struct custody_options){
+                                     .loop = options->loop,
+                                     .bus = options->bus,
+                                     .redis = options->redis,
+                                     .remember = options->remember,
+                                     .keep_ms = options->keep_ms,
+                                 });
     map64_init(&host->sessions);
     map_init(&host->features);
-    seen_init(&host->seen, options->remember);
     loop_timer_init(&host->retry, options->loop, stream_retry, host);
     loop_task_init(&host->drained, options->loop, tell_drained, host);
     return host;
@@ -99,6 +114,7 @@ void stream_host_free(struct stream_host *host)
     loop_timer_stop(&host->retry);
     loop_timer_stop(&host->drain);
     backoff_deinit(&host->backoff);
+    loop_timer_stop(&host->sm_timer);
     for (struct list_node *node; (node = list_pop(&host->stuck));)
         stream_session_free(CONTAINER_OF(node, struct stream_session, place));
     for (struct list_node *node; (node = list_pop(&host->waiting));)
@@ -106,10 +122,10 @@ void stream_host_free(struct stream_host *host)
     for (struct list_node *node; (node = list_pop(&host->calls));)
         mem_free(CONTAINER_OF(node, struct stream_call, node));
     loop_task_cancel(&host->drained); /* the last session to go schedules it */
-    stream_missed_free(host);
+    stream_sm_free_resuming(host);
+    custody_deinit(&host->custody);
     stream_server_free(host);
     map64_deinit(&host->sessions);
-    seen_deinit(&host->seen);
     xml_frames_free(host->frames);
     arena_deinit(&host->arena);
     buf_deinit(&host->out);
@@ -129,7 +145,7 @@ static void end_sessions(struct list_node *streams, const char *condition, struc
     {
         struct stream *stream = CONTAINER_OF(node, struct stream, node);
         if (stream->session)
-            stream_fail(stream, condition, text);
+            stream_drop(stream, condition, text);
     }
 }
 

@@ -5,6 +5,7 @@
 #include "loop/loop.h"
 #include "metric/metric.h"
 #include "stream/stream_internal.h"
+#include "stream/xep0198_internal.h"
 
 static void too_late(void *arg)
 {
@@ -19,9 +20,16 @@ void stream_deadline_start(struct stream *stream)
     loop_timer_start(&stream->timer, options->auth_deadline_ms, 0);
 }
 
+/* A managed stream is asked for an acknowledgement instead (XEP-0198 section 4). */
 static void send_ping(struct stream *stream)
 {
     struct stream_host *host = stream->host;
+    if (stream_is_managed(stream)) {
+        stream->is_pinged = true;
+        stream->session->sm->is_asking = false;
+        stream_sm_ask(stream);
+        return;
+    }
     struct stanza ping = {
         .kind = STANZA_IQ,
         .type = STANZA_GET,
@@ -52,7 +60,7 @@ static void look(void *arg)
         return;
     }
     if (stream->is_pinged) {
-        stream_fail(stream, "connection-timeout", (struct span){0});
+        stream_drop(stream, "connection-timeout", (struct span){0});
         return;
     }
     send_ping(stream);

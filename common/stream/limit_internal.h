@@ -36,9 +36,11 @@ void stream_login_await(struct stream *stream);
 /* error.c: the end of a stream. All of them are idempotent. */
 /* Stream error `condition` (RFC 6120 section 4.9.3), `text` may be empty, then the close. */
 void stream_fail(struct stream *stream, const char *condition, struct span text);
-/* The same with text content in the condition's element (see-other-host, section 4.9.3.19). */
-void stream_fail_with(struct stream *stream, const char *condition, struct span content,
-                      struct span text);
+/* With an application-specific condition, as XML. */
+void stream_fail_detail(struct stream *stream, const char *condition, struct span text,
+                        struct span detail);
+/* As stream_fail, for an end that is not the client's fault: a managed session stays to be resumed. */
+void stream_drop(struct stream *stream, const char *condition, struct span text);
 void stream_fail_xml(struct stream *stream, enum xml_error error);
 void stream_close_requested(struct stream *stream, const struct xml_top *top);
 void stream_shut_down(struct stream *stream);

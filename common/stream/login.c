@@ -52,17 +52,32 @@ static void answered(void *arg, enum bus_outcome outcome, const struct wire_msg 
 void stream_login_done(struct stream *stream)
 {
     struct stream_login *login = stream->login;
-    if (stream->state != STREAM_BOUND || !login || login->call || login->deferred.len > 0)
+    if (stream->state != STREAM_BOUND || !login || stream_is_calling(stream) ||
+        login->deferred.len > 0)
         return;
     stream_login_free(login);
     stream->login = NULL;
 }
 
+void stream_login_go_on(struct stream *stream)
+{
+    if (!stream->login)
+        return;
+    stream->login->is_waiting = false;
+    stream_resume(stream);
+    stream_login_done(stream);
+}
+
 void stream_login_call(struct stream *stream, uint64_t hash, const struct wire_msg *request,
                        stream_call_fn *fn)
 {
+    stream_login_ask(stream, hash, request, mem_calloc(1, sizeof(struct stream_call)), fn);
+}
+
+void stream_login_ask(struct stream *stream, uint64_t hash, const struct wire_msg *request,
+                      struct stream_call *call, stream_call_fn *fn)
+{
     struct stream_host *host = stream->host;
-    struct stream_call *call = mem_calloc(1, sizeof(*call));
     *call = (struct stream_call){.host = host, .stream = stream, .fn = fn};
     list_add_tail(&host->calls, &call->node);
     stream->login->call = call;

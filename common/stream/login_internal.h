@@ -39,6 +39,11 @@ void stream_login_free(struct stream_login *login);
 void stream_login_set_header(struct stream *stream, struct span domain, struct span from);
 void stream_login_call(struct stream *stream, uint64_t hash, const struct wire_msg *request,
                        stream_call_fn *fn);
+/* The same with a call of the caller's making, which begins with struct stream_call; taken. */
+void stream_login_ask(struct stream *stream, uint64_t hash, const struct wire_msg *request,
+                      struct stream_call *call, stream_call_fn *fn);
+/* What login->is_waiting stood for is over: input goes on. */
+void stream_login_go_on(struct stream *stream);
 void stream_login_keep_iq(struct stream *stream, const struct stanza *iq);
 void stream_answer_iq(struct stream *stream, struct span payload);
 void stream_refuse_iq(struct stream *stream, const char *condition, struct span text);

@@ -6,6 +6,7 @@
 #include "stream/sasl2_internal.h"
 #include "stream/server_internal.h"
 #include "stream/stream_internal.h"
+#include "stream/xep0198_internal.h"
 
 /* ---- features ---- */
 
@@ -62,6 +63,8 @@ static void write_roster(const struct stream *stream, struct buf *out)
     (void)stream;
     buf_append_cstr(out, "<ver xmlns='" NS_ROSTERVER "'/>"
                          "<sub xmlns='" NS_SUB_PREAPPROVAL "'/>");
+    if (stream_sm_is_offered(stream))
+        buf_append_cstr(out, "<sm xmlns='" NS_SM "'/>");
 }
 
 static void write_server(const struct stream *stream, struct buf *out)

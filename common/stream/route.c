@@ -4,16 +4,48 @@
 #include "loop/loop.h"
 #include "metric/metric.h"
 #include "stream/stream_internal.h"
+#include "stream/xep0198_internal.h"
 
 /* ---- up ---- */
 
+/* A stanza of a managed session, on its way. */
+struct up {
+    struct stream_sm *sm; /* held */
+    uint64_t number;
+};
+
+static void on_up_settled(void *arg, enum bus_outcome outcome)
+{
+    struct up *up = arg;
+    (void)outcome; /* sent to a kind: ends settled */
+    stream_sm_settle(up->sm, up->number);
+    stream_sm_unref(up->sm);
+    mem_free(up);
+}
+
+static struct up *up_new(struct stream_sm *sm, uint64_t number)
+{
+    struct up *up = mem_alloc(sizeof(*up));
+    *up = (struct up){sm, number};
+    sm->refs++;
+    return up;
+}
+
 static int send_item(struct stream_session *session, uint64_t n, struct span encoded)
 {
+    struct up *up =
+        n > STREAM_SM_BASE && session->sm ? up_new(session->sm, n - STREAM_SM_BASE) : NULL;
     struct wire_msg item = {
         .id = WIRE_ID_route,
         .u.route = {.origin_sid = session->sid, .origin_n = n, .stanza = encoded},
     };
-    return bus_send(session->host->options.bus, "router", session->hash, &item, NULL, NULL);
+    int result = bus_send(session->host->options.bus, "router", session->hash, &item,
+                          up ? on_up_settled : NULL, up);
+    if (result < 0 && up) {
+        stream_sm_unref(up->sm);
+        mem_free(up);
+    }
+    return result;
 }
 
 static int keep(struct stream_session *session, uint64_t n, struct span encoded)
@@ -37,13 +69,16 @@ static int keep(struct stream_session *session, uint64_t n, struct span encoded)
 int stream_session_send(struct stream_session *session, const struct stanza *stanza)
 {
     struct buf *encoded = &session->host->encoded;
-    uint64_t n = session->last_n + 1;
+    bool is_counted = session->sm && session->sm->is_counted; /* stream_sm_came has */
+    uint64_t n = is_counted ? session->last_n : session->last_n + 1;
     buf_reset(encoded);
     stanza_encode(stanza, encoded);
     bool is_sent = !session->backlog && send_item(session, n, buf_span(encoded)) == 0;
     if (!is_sent && keep(session, n, buf_span(encoded)) < 0)
         return -1;
     session->last_n = n;
+    if (is_counted)
+        session->sm->is_sent = true;
     metric_inc(METRIC_stream_stanzas_in);
     return 0;
 }
@@ -99,8 +134,7 @@ void stream_retry(void *arg)
     }
     for (struct list_node *node; (node = list_pop(&due));)
         stream_session_continue(CONTAINER_OF(node, struct stream_session, place));
-    stream_missed_retry(host);
-    if (!list_is_empty(&host->stuck) || stream_missed_is_pending(host))
+    if (!list_is_empty(&host->stuck))
         stream_retry_start(host);
 }
 
@@ -185,10 +219,30 @@ static void accept(struct stream *stream, struct stanza *stanza)
     stanza->from = stream_jid(stream);
     note_presence(stream->session, stanza);
     if (stream_session_send(stream->session, stanza) < 0)
-        stream_fail(stream, "resource-constraint", SPAN("the server is too busy"));
+        stream_drop(stream, "resource-constraint", SPAN("the server is too busy"));
 }
 
+static void handle(struct stream *stream, const struct xml_top *top);
+
+/* A managed session counts what it handles; what did not go to the router is handled by now. */
 void stream_stanza(struct stream *stream, const struct xml_top *top)
+{
+    struct stream_session *session = stream->session;
+    struct stream_sm *sm = session->sm;
+    if (!sm || !sm->is_counted) {
+        handle(stream, top);
+        return;
+    }
+    sm->refs++;
+    stream_sm_came(session);
+    uint64_t number = sm->up.last;
+    handle(stream, top);
+    if (!sm->is_sent && stream->state != STREAM_ENDED)
+        stream_sm_settle(sm, number);
+    stream_sm_unref(sm);
+}
+
+static void handle(struct stream *stream, const struct xml_top *top)
 {
     struct stanza stanza;
     arena_reset(&stream->host->arena);

@@ -48,7 +48,7 @@ void stream_closed(struct stream *stream)
     list_remove(&stream->node);
     stream->state = STREAM_ENDED;
     if (stream->session)
-        stream_session_leave(stream->session);
+        stream_session_leave(stream->session, false);
     stream_login_free(stream->login);
     xml_stream_free(stream->parser);
     mem_free(stream);

@@ -23,6 +23,7 @@
 
 struct conf;
 struct loop;
+struct redis;
 struct stream;
 struct stream_host;
 
@@ -68,7 +69,8 @@ struct stream_domain {
 struct stream_options {
     struct loop *loop;
     struct bus *bus;
-    const char *holder; /* the bus instance's name */
+    struct redis *redis; /* resume queues (XEP-0198); NULL: streams are not managed */
+    const char *holder;  /* the bus instance's name */
     const struct stream_domain *domains;
     size_t domain_count;
     uint32_t max_stanza_bytes;
@@ -81,14 +83,20 @@ struct stream_options {
     uint32_t drain_rate;            /* streams a second; 0: all at once */
     uint32_t drain_timeout_ms;      /* until the process ends anyway */
     uint32_t max_depth;
-    uint32_t auth_deadline_ms;  /* from connection to bound session */
-    uint32_t max_auth_attempts; /* failures before the stream ends with policy-violation */
-    uint32_t ping_after_ms;     /* silence before the server pings (XEP-0199); 0: never */
-    uint32_t ping_timeout_ms;   /* silence after the ping before the stream ends */
-    uint32_t call_deadline_ms;  /* for session's answers */
-    uint32_t max_backlog_bytes; /* of stanzas kept while the bus takes none */
-    uint32_t remember;          /* deliveries remembered so that none is written twice */
-    const char *see_other_uri;  /* where to send clients when draining, or NULL */
+    uint32_t auth_deadline_ms;   /* from connection to bound session */
+    uint32_t max_auth_attempts;  /* failures before the stream ends with policy-violation */
+    uint32_t ping_after_ms;      /* silence before the server pings (XEP-0199); 0: never */
+    uint32_t ping_timeout_ms;    /* silence after the ping before the stream ends */
+    uint32_t call_deadline_ms;   /* for session's answers */
+    uint32_t max_backlog_bytes;  /* of stanzas kept while the bus takes none */
+    uint32_t remember;           /* deliveries remembered so that none is written twice */
+    uint32_t resume_s;           /* how long a session can be resumed; 0: not at all */
+    uint32_t max_unacked;        /* stanzas a client may leave unacknowledged */
+    uint32_t ack_after;          /* stanzas until it is asked for an acknowledgement, */
+    uint32_t ack_delay_ms;       /* or this time */
+    uint32_t keep_ms;            /* custody_options.keep_ms; read once */
+    const char *resume_location; /* where resuming is best tried, or NULL */
+    const char *see_other_uri;   /* where to send clients when draining, or NULL */
     struct span
         see_other_host; /* the same for the <stream:stream> framing: host[:port], or empty */
 };

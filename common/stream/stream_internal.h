@@ -13,13 +13,14 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "custody/custody.h"
 #include "loop/task.h"
 #include "loop/timer.h"
 #include "stanza/stanza.h"
 #include "stream/backoff.h"
 #include "stream/limit_internal.h"
 #include "stream/login_internal.h"
-#include "stream/seen.h"
+#include "stream/session_internal.h"
 #include "stream/stream.h"
 #include "xml/ns.h"
 #include "xml/parser.h"
@@ -46,6 +47,7 @@ struct stream_login {
     char *iq_id;   /* of the bind or register iq that waits for its answer */
     char *iq_to;
     struct stream_call *call;
+    bool is_waiting; /* for something else than a call: input is deferred all the same */
     struct buf sasl_state;
     struct buf deferred; /* frames that came while a call was out: u32 length, bytes */
     uint32_t attempts;
@@ -53,22 +55,6 @@ struct stream_login {
     const struct stream_binder *binder;        /* of the binding under way (bind_internal.h) */
     const struct stream_sasl_profile *profile; /* of the exchange under way (sasl_internal.h) */
     const struct stream_mechanism *mechanism;  /* chosen without an initial response */
-};
-
-struct stream_session {
-    struct stream_host *host;
-    struct stream *stream;  /* NULL when it has ended */
-    struct list_node place; /* in host->stuck, host->waiting or nowhere */
-    struct buf *backlog;    /* u64 number, u32 length, bytes: what the bus did not take; or NULL */
-    uint64_t sid;
-    uint64_t hash; /* of the bare JID: chooses the router */
-    uint64_t last_n;
-    uint64_t retry_at_ms;
-    uint32_t retries;
-    bool was_available : 1; /* sent presence: someone may know of it */
-    bool is_leaving : 1;    /* not in host->sessions any more */
-    bool is_waiting : 1;    /* leaving, and the next step is up to the bus */
-    char jid[];             /* NUL-terminated full JID */
 };
 
 struct stream {
@@ -103,13 +89,16 @@ struct stream_host {
     struct buf encoded; /* a stanza being encoded */
     struct list_node streams;
     struct list_node calls;
-    struct list_node stuck;   /* sessions with something to try again */
-    struct list_node waiting; /* sessions that leave and wait for the bus */
-    struct list_node missed;  /* `missed` items that are not settled yet */
+    struct list_node stuck;      /* sessions with something to try again */
+    struct list_node waiting;    /* sessions that leave and wait for the bus */
+    struct list_node sm_answers; /* struct stream_sm.answer, earliest first */
+    struct list_node sm_asks;    /* struct stream_sm.ask, earliest first */
+    struct loop_timer sm_timer;
+    struct map64 resuming; /* sid → what is held while a client resumes it here */
+    struct custody custody;
     struct loop_timer retry;
     struct map64 sessions; /* sid → session that is live */
     struct map features;   /* domain → struct server_features */
-    struct seen seen;
     struct backoff backoff;
     struct admit_quiet said_held;
     struct loop_timer drain; /* ends a few streams each time */
@@ -140,7 +129,7 @@ static inline bool stream_is_old_framed(const struct stream *stream)
 
 static inline bool stream_is_calling(const struct stream *stream)
 {
-    return stream->login && stream->login->call;
+    return stream->login && (stream->login->call || stream->login->is_waiting);
 }
 
 /* dispatch.c */
@@ -157,6 +146,8 @@ void stream_send_features(struct stream *stream);
 bool stream_send(struct stream *stream, struct span text);
 /* Writes a stanza to the client. `to` when the stanza has none. */
 bool stream_send_stanza(struct stream *stream, const struct stanza *stanza, struct span to);
+/* The same without counting it (xep0198_internal.h). */
+bool stream_write_stanza(struct stream *stream, const struct stanza *stanza, struct span to);
 
 /* route.c: stanzas from the client to the router. */
 void stream_stanza(struct stream *stream, const struct xml_top *top);
@@ -168,20 +159,9 @@ bool stream_backlog_flush(struct stream_session *session);
 void stream_retry(void *host);
 void stream_retry_start(struct stream_host *host);
 
-/* session.c: the session's life. */
-struct stream_session *stream_session_new(struct stream_host *host, struct span jid, uint64_t sid);
-/* The stream has ended: says unavailable, unbinds, frees itself in the end. */
-void stream_session_leave(struct stream_session *session);
-void stream_session_continue(struct stream_session *session);
-void stream_session_retry_in(struct stream_session *session, uint32_t delay_ms);
-void stream_session_free(struct stream_session *session);
 /* idle.c */
 void stream_idle_start(struct stream *stream);
 void stream_deadline_start(struct stream *stream);
 bool stream_is_ping_answer(const struct stanza *stanza);
-/* deliver.c */
-void stream_missed_retry(struct stream_host *host);
-bool stream_missed_is_pending(const struct stream_host *host);
-void stream_missed_free(struct stream_host *host);
 
 #endif

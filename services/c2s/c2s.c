@@ -66,6 +66,7 @@ static void load_limits(struct c2s *c2s, const struct conf *conf)
 static void see_other(const struct conf *conf, struct stream_options *options)
 {
     options->see_other_host = span_cstr(conf_str(conf, CONF_c2s_see_other_host));
+    options->resume_location = conf_str(conf, CONF_c2s_resume_location);
 }
 
 static void tell_drained(void *arg)

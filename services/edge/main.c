@@ -16,10 +16,11 @@
  *     Takes the items deliver (writes the stanza to the sessions it names; those that are not
  *     here any more go back to the router as missed), end_session, and stream_features (what the
  *     server says of itself to clients that have logged in). Sends route items, and the calls
- *     sasl_start, sasl_step, bind, unbind, account_add.
+ *     sasl_start, sasl_step, bind, unbind, session_flags, detach, resume, account_add.
  *
  * STATE
- *     The connections, and a lease in Redis for the sessions on them.
+ *     The connections, and a lease in Redis for the sessions on them. With stream management
+ *     (XEP-0198) also what they have not acknowledged, in Redis: jd:q:* (redis/keys.def).
  *
  * CONFIGURATION
  *     Sections edge, tls and stream, session.registration, cluster, bus, redis, log, health.
@@ -31,8 +32,9 @@
  *     No session daemon or no Redis: logins get temporary-auth-failure or resource-constraint
  *     within stream.call_deadline; who is logged in stays. No router: stanzas wait, bounded by
  *     bus.max_unsettled and stream.max_backlog, then the stream ends with resource-constraint. A
- *     lost lease ends all sessions. A killed edge's sessions are cleaned up by session when its
- *     lease lapses.
+ *     lost lease ends all streams. A killed edge's sessions are cleaned up by session when its
+ *     lease lapses; those with stream management are kept there, and resumed at any edge or c2s.
+ *     Redis gone: such sessions go on, acknowledgements wait, bounded by stream.max_unacked.
  */
 #include "edge.h"
 

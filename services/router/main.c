@@ -19,6 +19,9 @@
  *     A message that is archived or that nobody can take now goes to the archive daemon as keep,
  *     when there is one; that a session can take messages from now on, as came.
  *
+ *     missed: a delivery whose sessions its holder has not (any more): goes to where they are now,
+ *     to a session daemon as adopt when nobody has them, or to others.
+ *
  *     forward: a stanza a service made, for one or many recipients; one deliver per holder.
  *
  *     missed: a holder does not have these sessions any more: routed anew without them.
@@ -42,7 +45,7 @@
  *     again, here or to another router. Redis gone: what is remembered goes on being delivered,
  *     what would have to be looked up waits 10 s, then senders are told to try again. A service
  *     gone: its stanzas wait for the next instance. A holder gone: its sessions count as not
- *     there.
+ *     there, but for those that can be resumed: a session daemon keeps what comes for them.
  */
 #include "daemon/daemon.h"
 #include "life.h"

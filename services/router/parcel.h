@@ -7,15 +7,23 @@
 
 struct holder;
 
+/* What is known of one of its sessions. */
+struct parcel_part {
+    struct span jid; /* the address it was chosen for */
+    uint64_t epoch;
+    bool is_resumable; /* it has entered its lane */
+};
+
 struct parcel {
-    struct list_node node; /* holder->waiting or holder->sending */
+    struct list_node node; /* holder->waiting, holder->sending or in a lane */
     struct holder *holder;
     struct job *job; /* held */
     struct bus_peer *peer;
     uint64_t since_ms;
     uint32_t count;
-    bool has_jids; /* `sids` is followed by that many struct span and their text */
-    uint64_t sids[];
+    bool is_rerouted;                /* what a session that is gone did not get is routed anew */
+    const struct parcel_part *parts; /* `count` of them, or NULL */
+    uint64_t sids[];                 /* then the parts and their text */
 };
 
 /* Notes that `session` is to get the routing's stanza, addressed to `jid`. */
@@ -26,7 +34,8 @@ bool parcel_is_for(const struct routing *routing, const struct route_session *se
 void parcel_flush(struct routing *routing);
 /* Gives it to the bus. -1: no room. (For holder.c.) */
 int parcel_send(struct parcel *parcel, struct bus_peer *peer);
-/* The holder is gone: routes to whom it was for without those sessions; frees. */
+/* The holder is gone: what is for sessions that can be resumed is kept for them, anything else is
+ * routed to whom it was for without those sessions; frees. */
 void parcel_lost(struct parcel *parcel);
 
 #endif

@@ -6,12 +6,14 @@
  * service or back; CARBON for the recipient's other sessions. */
 #include "route.h"
 
+#include "adopt.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "carbons.h"
 #include "holder.h"
 #include "jid/jid.h"
 #include "keep.h"
+#include "lane.h"
 #include "metric/metric.h"
 #include "parcel.h"
 
@@ -20,6 +22,8 @@ struct pending {
     struct route_waiter waiter;
     struct job *job; /* held */
     bool is_sender;  /* for what is to be known of the sender, not of the recipient */
+    uint64_t missed; /* a session that was not at `misser`; 0: none */
+    struct holder *misser;
     uint32_t excluded_count;
     struct span jid;
     uint64_t excluded[]; /* then the text of `jid` */
@@ -28,6 +32,8 @@ struct pending {
 static void judge(struct routing *routing, struct target *target);
 static enum rules_dest address_dest(const struct routing *routing, struct target *target);
 static void phase_deliver(struct routing *routing, struct target *target);
+static void wait_for(struct routing *routing, struct target *target, unsigned needs,
+                     bool is_sender);
 
 /* ---- begin and end ---- */
 
@@ -122,13 +128,89 @@ static void recipient_known(struct routing *routing, const struct pending *pendi
         judge(routing, &target);
 }
 
+/* ---- sessions that have moved ---- */
+
+static void adopt(struct routing *routing, const struct route_session *session, struct span account)
+{
+    struct lane_entry lane = {session->sid, session->holder, account, true};
+
+    (void)lane_enter(routing->router->lanes, &lane);
+    adopt_send(routing->job, &(struct adoption){account, session->sid, session->epoch});
+}
+
+void route_without(struct routing *routing, const struct wire_u64s *gone)
+{
+    struct router *router = routing->router;
+    struct span to = routing->stanza.to;
+    bool is_done = routing->stanza.kind == STANZA_PRESENCE || route_is_covered(router, to, gone);
+
+    for (uint32_t i = 0; i < gone->count; i++)
+        route_cache_forget(router->cache, jid_bare(to), gone->items[i]);
+    if (!is_done)
+        route_to(routing, to, gone->items, gone->count);
+}
+
+static const struct route_session *find_session(const struct route_entry *entry, uint64_t sid)
+{
+    for (uint32_t i = 0; entry && i < entry->count; i++) {
+        if (entry->sessions[i].sid == sid)
+            return &entry->sessions[i];
+    }
+    return NULL;
+}
+
+static void missed_known(struct routing *routing, const struct pending *pending,
+                         enum route_answer answer, const struct route_entry *entry)
+{
+    const struct route_session *session = find_session(entry, pending->missed);
+    bool is_resumable = session && (session->flags & WIRE_SESSION_RESUMABLE);
+    struct target target = {.jid = pending->jid, .dest = DEST_UNKNOWN};
+
+    routing->is_ahead = true;
+    if (answer == ROUTE_FAILED)
+        action_do(routing, &target, rules_action(routing->row, DEST_UNKNOWN));
+    else if (!is_resumable)
+        route_without(routing, &(struct wire_u64s){pending->excluded, 1});
+    else if (session->holder == pending->misser || session->holder->is_gone)
+        adopt(routing, session, pending->jid);
+    else
+        parcel_add(routing, session, pending->jid);
+}
+
+static bool is_resumable_for_all_we_know(struct router *router, struct span account, uint64_t sid)
+{
+    const struct route_entry *entry;
+    const struct route_session *session;
+
+    if (span_is_empty(account)) /* one that can be resumed has a lane, which knows it */
+        return false;
+    entry = route_cache_get(router->cache, account, ROUTE_SESSIONS);
+    session = find_session(entry, sid);
+    return !entry || (session && (session->flags & WIRE_SESSION_RESUMABLE));
+}
+
+bool route_missed(struct routing *routing, struct span account, uint64_t sid, struct holder *misser)
+{
+    struct target target = {
+        .jid = account, .account = account, .excluded = &sid, .excluded_count = 1};
+
+    if (!is_resumable_for_all_we_know(routing->router, account, sid))
+        return false;
+    target.missed = sid;
+    target.misser = misser;
+    wait_for(routing, &target, ROUTE_SESSIONS | ROUTE_FRESH, false);
+    return true;
+}
+
 static void pending_answered(void *arg, enum route_answer answer, const struct route_entry *entry)
 {
     struct pending *pending = arg;
     struct routing routing;
 
     if (answer != ROUTE_CLOSED && route_begin(&routing, pending->job->router, pending->job) == 0) {
-        if (pending->is_sender)
+        if (pending->missed != 0)
+            missed_known(&routing, pending, answer, entry);
+        else if (pending->is_sender)
             sender_known(&routing, pending, answer, entry);
         else
             recipient_known(&routing, pending, answer, entry);
@@ -152,6 +234,8 @@ static void wait_for(struct routing *routing, struct target *target, unsigned ne
         .waiter = {.fn = pending_answered, .arg = pending},
         .job = routing->job,
         .is_sender = is_sender,
+        .missed = target->missed,
+        .misser = target->misser,
         .excluded_count = target->excluded_count,
         .jid = {text, jid.len},
     };
@@ -171,7 +255,7 @@ static void wait_for(struct routing *routing, struct target *target, unsigned ne
 
 bool route_is_usable(const struct target *target, const struct route_session *session)
 {
-    if (session->holder->is_gone)
+    if (session->holder->is_gone && !(session->flags & WIRE_SESSION_RESUMABLE))
         return false;
     for (uint32_t i = 0; i < target->excluded_count; i++) {
         if (target->excluded[i] == session->sid)

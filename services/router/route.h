@@ -20,6 +20,7 @@ struct routing {
     enum rules_row row;
     struct parcel_draft *drafts;
     bool is_sender_clear; /* who sent it blocks nobody (block.h) */
+    bool is_ahead;        /* a holder has missed it: it comes before what waits (lane.h) */
 };
 
 /* A recipient. */
@@ -30,6 +31,8 @@ struct target {
     bool is_verified;         /* `entry` is what Redis has now */
     const uint64_t *excluded; /* sessions known to be gone */
     uint32_t excluded_count;
+    uint64_t missed; /* see route_missed; 0: no */
+    struct holder *misser;
     enum rules_dest dest;
     const struct route_entry *entry;   /* when the column depends on sessions */
     const struct route_session *match; /* DEST_FULL_MATCH */
@@ -46,12 +49,22 @@ void route_job_to(struct job *job, struct span jid, const uint64_t *excluded,
                   uint32_t excluded_count);
 /* Routes to the stanza's own `to`. */
 void route_job(struct job *job);
-/* Whether the target may be given this session: its holder is not gone, it is not excluded. */
+/* Whether the target may be given this session: its holder is not gone, or the session can be
+ * resumed; it is not excluded. */
 bool route_is_usable(const struct target *target, const struct route_session *session);
 
 /* A message to `to` that the sessions `lost` did not get: whether other resources of the account,
  * chosen by the same rule, have it anyway. */
 bool route_is_covered(struct router *router, struct span to, const struct wire_u64s *lost);
+
+/* Session `sid` of `account` was not at `misser`: if it may be somewhere else (else false), to
+ * where it is now, kept for it when nobody has it, or, when it has ended, as route_without. */
+bool route_missed(struct routing *routing, struct span account, uint64_t sid,
+                  struct holder *misser);
+
+/* The sessions `gone` have ended: presence for them is for nobody, anything else goes where its `to`
+ * says without them. */
+void route_without(struct routing *routing, const struct wire_u64s *gone);
 
 /* What the table says (action.c). */
 void action_do(struct routing *routing, struct target *target, enum rules_action action);

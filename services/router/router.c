@@ -1,6 +1,7 @@
 /* Items and notices in, jobs made of them; and the life of the router's state. */
 #include "router.h"
 
+#include "adopt.h"
 #include "answer.h"
 #include "base/assert.h"
 #include "base/log.h"
@@ -12,6 +13,7 @@
 #include "holder.h"
 #include "jid/jid.h"
 #include "keep.h"
+#include "lane.h"
 #include "loop/loop.h"
 #include "metric/metric.h"
 #include "order.h"
@@ -109,8 +111,35 @@ static void item_forward(struct router *router, struct job_options *options,
     job_release(job);
 }
 
-/* Presence for a session that is gone is for nobody. Anything else goes where its `to` says,
- * without the sessions that are gone. */
+/* Who misses a session may not know whose it is: a fan-out has no `to`. */
+static struct span account_of(const struct router *router, const struct routing *routing,
+                              uint64_t sid)
+{
+    struct span account = lane_account(router->lanes, sid);
+
+    return span_is_empty(account) ? jid_bare(routing->stanza.to) : account;
+}
+
+/* Those of the sessions that are nowhere else, into `gone`; how many. */
+static uint32_t find_missed(struct routing *routing, const struct wire_missed *item, uint64_t *gone)
+{
+    struct router *router = routing->router;
+    struct span peer = span_cstr(bus_peer_instance(routing->job->spoke->peer));
+    bool has_ended = (item->flags & WIRE_MISSED_ENDED) != 0;
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < item->sids.count; i++) {
+        uint64_t sid = item->sids.items[i];
+        struct span account = account_of(router, routing, sid);
+
+        if (has_ended || !route_missed(routing, account, sid, holder_get(router->holders, peer)))
+            gone[count++] = sid;
+    }
+    return count;
+}
+
+/* To where the sessions are now; of those that have ended, presence is for nobody, and anything else
+ * goes where its `to` says without them. */
 static void item_missed(struct router *router, struct job_options *options,
                         const struct wire_msg *msg)
 {
@@ -125,13 +154,11 @@ static void item_missed(struct router *router, struct job_options *options,
     job = job_new(router, options);
     metric_add(METRIC_router_lost, item->sids.count);
     if (route_begin(&routing, router, job) == 0) {
-        bool is_done = routing.stanza.kind == STANZA_PRESENCE ||
-                       route_is_covered(router, routing.stanza.to, &item->sids);
+        uint64_t *gone = arena_calloc(routing.arena, item->sids.count, sizeof(*gone));
+        uint32_t count = find_missed(&routing, item, gone);
 
-        for (uint32_t i = 0; i < item->sids.count; i++)
-            route_cache_forget(router->cache, jid_bare(routing.stanza.to), item->sids.items[i]);
-        if (!is_done)
-            route_to(&routing, routing.stanza.to, item->sids.items, item->sids.count);
+        if (count > 0)
+            route_without(&routing, &(struct wire_u64s){gone, count});
         route_end(&routing);
     }
     job_release(job);
@@ -352,6 +379,8 @@ struct router *router_new(const struct router_options *options)
     router->services = services_new(router->loop);
     router->orders = orders_new(&orders);
     router->errands = errands_new(router);
+    router->adopts = adopts_new(router);
+    router->lanes = lanes_new();
     router->caps = caps_new(router);
     router->origin_sid = rand_u64();
     router->started_ms = loop_now_ms(router->loop);
@@ -372,6 +401,8 @@ void router_free(struct router *router)
     caps_free(router->caps);
     route_cache_free(router->cache);
     errands_free(router->errands);
+    adopts_free(router->adopts);
+    lanes_free(router->lanes);
     orders_free(router->orders);
     holders_free(router->holders);
     services_free(router->services);

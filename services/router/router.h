@@ -22,10 +22,12 @@
 #include <stdint.h>
 
 struct caps;
+struct adopts;
 struct conf;
 struct daemon;
 struct errands;
 struct holders;
+struct lanes;
 struct loader;
 struct loop;
 struct orders;
@@ -40,6 +42,8 @@ struct router {
     struct services *services;
     struct orders *orders;
     struct errands *errands;
+    struct adopts *adopts;
+    struct lanes *lanes;
     struct caps *caps;
     const struct conf *conf;
     struct list_node jobs; /* struct job.all */

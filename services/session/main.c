@@ -13,11 +13,14 @@
  * MESSAGES
  *     Calls answered: sasl_start, sasl_step (one login: SCRAM, ANONYMOUS; on encrypted streams
  *     PLAIN, OAUTHBEARER, or EXTERNAL with the JIDs of the client's certificate; or a token that an
- *     earlier login was given, XEP-0484); bind, unbind,
- *     session_flags (a session comes, goes, changes); account_add, account_remove,
- *     account_password, account_exists, account_list; session_list.
+ *     earlier login was given, XEP-0484); bind, unbind, session_flags, detach, resume (a session
+ *     comes, goes, changes, is handed over for a client that comes back, XEP-0198); account_add,
+ *     account_remove, account_password, account_exists, account_list; session_list.
  *
  *     Items taken: handle, for iqs in jabber:iq:register to the server or the own account.
+ *
+ *     As a holder of sessions whose client is away: deliver, adopt, end_session; missed, for what
+ *     such a session did not get when its time is over.
  *
  *     Items sent to routers: end_session (resource taken, account removed), route (unavailable
  *     presence for the sessions of a dead daemon), forward (answers).
@@ -26,7 +29,7 @@
  *
  * STATE
  *     SQL: accounts, verifiers, tokens (sealed), secrets. Redis: jd:s:*, jd:x:*, jd:e:*,
- *     jd:{leases}*, jd:a:*, jd:r:*, jd:n:* (redis/keys.def). An anonymous account is in no table: its name says what it
+ *     jd:{leases}*, jd:a:*, jd:q:*, jd:h:*, jd:r:*, jd:n:* (redis/keys.def). An anonymous account is in no table: its name says what it
  *     is, and account_removed is published when its session ends. Nothing in memory that another
  *     instance needs.
  *
@@ -39,7 +42,7 @@
  *     Redis away: logins and binds get a temporary error, sessions that are bound stay. Database
  *     away: logins get a temporary error. Killed: calls under way are lost (callers give up or
  *     ask another instance), a sweep under way is claimed by another instance when its claim
- *     lapses.
+ *     lapses, and so are the sessions it kept for clients that are away.
  */
 #include "serve.h"
 

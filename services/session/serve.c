@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "keeper.h"
 #include "loop/task.h"
 #include "loop/timer.h"
 #include "service/service.h"
@@ -125,7 +126,8 @@ void serve_call(void *ctx, struct bus_call *call, const struct wire_msg *msg)
 void serve_item(void *ctx, struct bus_peer *peer, uint64_t token, const struct wire_msg *msg)
 {
     struct serve *serve = ctx;
-    if (!service_item(serve->service, peer, token, msg)) {
+    if (!service_item(serve->service, peer, token, msg) &&
+        !keeper_item(serve->session->keeper, peer, token, msg)) {
         LOG_WARN("unexpected_item", "name=%s from=%s", wire_name(msg->id), bus_peer_instance(peer));
         bus_settle(peer, token);
     }
@@ -135,6 +137,7 @@ void serve_peer_down(void *ctx, struct bus_peer *peer)
 {
     struct serve *serve = ctx;
     service_peer_down(serve->service, peer);
+    keeper_peer_down(serve->session->keeper, peer);
 }
 
 /* ---- life ---- */
@@ -153,7 +156,13 @@ int serve_open(struct daemon *d, void **ctx_out)
     struct serve *serve = mem_calloc(1, sizeof(*serve));
     char error[256];
     struct session_options options = {
-        .loop = d->loop, .conf = d->conf, .out = &out, .out_ctx = serve};
+        .loop = d->loop,
+        .conf = d->conf,
+        .out = &out,
+        .out_ctx = serve,
+        .bus = d->bus,
+        .instance = d->instance,
+    };
     serve->daemon = d;
     list_init(&serve->tellings);
     serve->session = session_new(&options, error, sizeof(error));

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "jid/jid.h"
+#include "keeper.h"
 #include "oauth.h"
 #include "redis/redis.h"
 #include "sweep.h"
@@ -31,6 +32,8 @@ static const struct {
     {WIRE_ID_account_list, account_list_call},
     {WIRE_ID_session_list, session_list_call},
     {WIRE_ID_session_flags, session_flags_call},
+    {WIRE_ID_detach, detach_call},
+    {WIRE_ID_resume, resume_call},
 };
 
 void session_call(struct session *session, const struct wire_msg *msg, session_reply_fn *reply,
@@ -117,6 +120,7 @@ struct session *session_new(const struct session_options *options, char *error, 
     session->tokens = token_store_new(account_store_sql(session->accounts));
     session->work = work_new(options->loop, (uint32_t)conf_u64(conf, CONF_session_workers),
                              (uint32_t)conf_u64(conf, CONF_session_max_queued_hashes));
+    session->keeper = keeper_new(session, options->bus, options->instance);
     session->sweep = sweep_new(session);
     load_secret(session);
     return session;
@@ -136,12 +140,14 @@ void session_free(struct session *session)
 {
     loop_timer_stop(&session->secret_timer);
     sweep_stop(session->sweep);
+    keeper_stop(session->keeper);
     redis_free(session->redis); /* answers what waits for it, which may start other work */
     work_free(session->work);
     account_store_free(session->accounts);
     oauth_free(session->oauth);
     token_store_free(session->tokens);
     sweep_free(session->sweep);
+    keeper_free(session->keeper);
     LIST_FOREACH_SAFE(node, &session->jobs)
     {
         free_job(CONTAINER_OF(node, struct job, node));
@@ -172,6 +178,8 @@ bool session_is_ready(const struct session *session, struct buf *why)
         buf_append_cstr(why, "Redis cannot be reached");
     } else if (!account_store_is_ready(session->accounts)) {
         buf_append_cstr(why, "the database cannot be reached");
+    } else if (!keeper_is_ready(session->keeper)) {
+        buf_append_cstr(why, "no lease in Redis yet");
     } else if (!session->has_secret) {
         buf_append_cstr(why, "the cluster's secret was not read yet");
     } else {

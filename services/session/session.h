@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 struct conf;
+struct keeper;
 struct loop;
 struct oauth;
 struct redis;
@@ -42,6 +43,8 @@ struct session_options {
     const struct conf *conf; /* the owner may replace it: read anew at each use */
     const struct session_out *out;
     void *out_ctx;
+    struct bus *bus;      /* where items come from; may be NULL in tests */
+    const char *instance; /* the daemon's name in the registry */
 };
 
 struct session {
@@ -52,6 +55,7 @@ struct session {
     struct work *work;
     struct sweep *sweep;
     struct oauth *oauth;
+    struct keeper *keeper;
     struct list_node jobs;
     struct loop_timer secret_timer;
     bool has_secret;
@@ -114,6 +118,7 @@ session_call_fn account_exists_call, account_list_call;  /* account_read.c */
 session_call_fn account_remove_call;                     /* account_remove.c */
 session_call_fn session_list_call;                       /* list.c */
 session_call_fn session_flags_call;                      /* flags.c */
+session_call_fn detach_call, resume_call;                /* detach.c */
 
 /* Sets and clears flags (WIRE_SESSION_*) of a bound session and tells everybody. `done` gets
  * REGISTRY_GONE when there is no such session. For handlers of stanzas of the session's own: sid is

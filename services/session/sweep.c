@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "jid/jid.h"
+#include "keeper.h"
 #include "loop/loop.h"
 #include "metric/metric.h"
 #include "redis/redis.h"
@@ -78,6 +79,14 @@ static void on_unbound(void *arg, enum registry_status status)
     batch_step(sweep);
 }
 
+static void on_forgotten(void *arg, enum registry_status status)
+{
+    struct swept *swept = arg;
+    if (status != REGISTRY_OK)
+        swept->sweep->has_failed = true;
+    batch_step(swept->sweep);
+}
+
 /* A holder that is alive but was cut off still writes to this session: it is told to end it. */
 static void on_unavailable(void *arg, enum bus_outcome outcome)
 {
@@ -123,6 +132,30 @@ static void say_unavailable(struct swept *swept)
     }
 }
 
+/* A session that can be resumed is kept for its client; what is somebody else's by now only leaves
+ * the index. */
+static void on_kept(void *arg, enum registry_status status)
+{
+    struct swept *swept = arg;
+    struct sweep *sweep = swept->sweep;
+    if (status == REGISTRY_GONE && !sweep->is_stopped) {
+        say_unavailable(swept);
+    } else if (status == REGISTRY_OK || status == REGISTRY_CONFLICT) {
+        registry_sweep_forget(sweep->session->redis, span_cstr(sweep->lapsed), swept->left.sid,
+                              on_forgotten, swept);
+    } else {
+        sweep->has_failed = true;
+        batch_step(sweep);
+    }
+}
+
+static void sweep_one(struct swept *swept)
+{
+    struct sweep *sweep = swept->sweep;
+    keeper_sweep(sweep->session->keeper, &swept->left,
+                 registry_sweep_holder(span_cstr(sweep->lapsed)), on_kept, swept);
+}
+
 /* ---- batches ---- */
 
 static void on_done(void *arg, enum registry_status status)
@@ -153,7 +186,7 @@ static void on_left(void *arg, enum registry_status status, const struct registr
         all[i].sweep = sweep;
         all[i].left.sid = left[i].sid;
         all[i].left.jid = arena_copy(&sweep->arena, left[i].jid);
-        say_unavailable(&all[i]);
+        sweep_one(&all[i]);
     }
     batch_step(sweep);
 }

@@ -89,7 +89,8 @@ def setting_from(options):
     transport = "tcp" if options.transport == "tcp" else "ws"
     secure_urls = split(options.tls, "tcps://") if transport == "tcp" else split(options.wss)
     return Setting(transport, urls, secure_urls, options.domain, options.patience,
-                   account_maker(options, urls), os.environ.get("CLUSTER_AUTHORITY"))
+                   account_maker(options, urls), os.environ.get("CLUSTER_AUTHORITY"),
+                   plain["ws" if transport == "tcp" else "tcp"])
 
 
 def indent(text):

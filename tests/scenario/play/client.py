@@ -94,6 +94,7 @@ class Client:
         self._reader = None
         self.sees_optional = False
         self._number = 0
+        self.asked = asyncio.Event()    # for an acknowledgement (XEP-0198)
 
     # ---- bytes ----
     async def connect(self, **options):
@@ -106,7 +107,9 @@ class Client:
             while (text := await self.connection.receive()) is not None:
                 self._log("%s <- %s" % (self.name, text))
                 for element in self.framing.feed(text):
-                    if self.sees_optional or not is_optional(element):
+                    if element.tag == "{urn:xmpp:sm:3}r":
+                        self.asked.set()  # when it comes is up to the server
+                    elif self.sees_optional or not is_optional(element):
                         self._queue.put_nowait(element)
         except (Failure, ElementTree.ParseError, ValueError) as error:
             self._log("%s <- (%s)" % (self.name, error))

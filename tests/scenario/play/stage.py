@@ -15,6 +15,7 @@ from .script import ScriptError
 from .transport import BINARY, http
 
 _TRANSCRIPT_LINES = 14
+SM = "urn:xmpp:sm:3"
 _STREAM_ERRORS = "urn:ietf:params:xml:ns:xmpp-streams"
 _STANZA_ERRORS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 _PUSH = ("<iq type='set' id='{push id}' from='{any?}' to='{any?}'>"
@@ -28,10 +29,12 @@ class Skipped(Exception):
 class Setting:
     """What all scripts share: where the server is and how accounts are made."""
 
-    def __init__(self, transport, urls, secure_urls, domain, patience, make_account, authority=None):
+    def __init__(self, transport, urls, secure_urls, domain, patience, make_account, authority=None,
+                 other_urls=()):
         self.transport = transport      # "ws" or "tcp"
         self.urls = urls
         self.secure_urls = secure_urls
+        self.other_urls = other_urls    # of the other transport
         self.domain = domain
         self.patience = patience        # how long something that is due may take, in s
         self.make_account = make_account
@@ -116,19 +119,21 @@ class Stage(Sasl2):
         self.variables[name] = await asyncio.to_thread(issuer.token, *parts)
 
     # ---- connecting ----
-    def _url(self, is_secure):
+    def _url(self, is_secure, transport=None):
         urls = self.setting.secure_urls if is_secure else self.setting.urls
+        if transport:
+            urls = self.setting.other_urls
         if not urls:
-            raise Skipped("there is no secure address")
+            raise Skipped("there is no such address")
         self._next_url += 1
         return urls[self._next_url % len(urls)]
 
-    async def connect(self, name, options):
+    async def connect(self, name, options, transport=None):
         is_secure = "securely" in options
         is_old = "with the older framing" in options
-        over_tcp = self.setting.transport == "tcp"
+        over_tcp = (transport or self.setting.transport) == "tcp"
         framing = Stream() if is_old or over_tcp else Frames()
-        client = Client(name, self._url(is_secure), framing, self.log)
+        client = Client(name, self._url(is_secure, transport), framing, self.log)
         path = re.search(r"at (/\S*)", options)
         protocol = re.search(r"with subprotocol (.+?)(?: and | is |$)", options)
         details = {} if over_tcp else {
@@ -441,6 +446,38 @@ class Stage(Sasl2):
         client = self.client(name)
         client.send(client.framing.footer)
 
+    # ---- stream management (XEP-0198) ----
+    async def enables_management(self, name, max_seconds, _):
+        """The stream's id becomes `{NAME stream}`."""
+        wish = " max='%s'" % max_seconds if max_seconds else ""
+        self.sends(name, "<enable xmlns='%s' resume='true'%s/>" % (SM, wish))
+        await self.finally_receives(name, None, "<enabled xmlns='%s' resume='true' "
+                                    "id='{%s stream}' {*}/>" % (SM, name))
+
+    async def comes_back(self, name, account, elsewhere, _):
+        """Connects and authenticates, and binds nothing."""
+        other = None
+        if elsewhere:
+            other = "ws" if self.setting.transport == "tcp" else "tcp"
+        await self.connect(name, "", other)
+        await self.opens_the_stream(name, None, None)
+        await self.authenticates(name, account, None, None, None, None)
+
+    async def resumes(self, name, stream, handled, _):
+        """How much the server has handled becomes `{NAME h}`."""
+        previd = self.variables[(stream or name) + " stream"]
+        self.variables.pop(name + " h", None)
+        self.sends(name, "<resume xmlns='%s' previd='%s' h='%s'/>" % (SM, previd, handled))
+        await self.receives(name, None, "<resumed xmlns='%s' previd='%s' h='{%s h}'/>" % (
+            SM, previd, name))
+
+    async def is_asked(self, name, seconds, _):
+        try:
+            await asyncio.wait_for(self.client(name).asked.wait(), self._patience(seconds))
+        except asyncio.TimeoutError:
+            raise Failure("no acknowledgement was asked for") from None
+        self.client(name).asked.clear()
+
     def disconnects(self, name, _):
         self.client(name).drop()
         self.log("%s is gone" % name)
@@ -615,6 +652,10 @@ PHRASES = [(re.compile(text.replace("ACTOR", r"(\w+)").replace(" WITHIN", _WITHI
     (r"ACTOR's roster is", "roster_is"),
     (r"ACTOR asks until the answer is", "asks_until"),
     (r"ACTOR is cut off", "is_cut_off"),
+    (r"ACTOR enables stream management(?: for (\d+) s)?", "enables_management"),
+    (r"ACTOR comes back as (\S+)( over the other transport)?", "comes_back"),
+    (r"ACTOR resumes(?: (\w+)'s stream)? after (\d+)", "resumes"),
+    (r"ACTOR is asked for an acknowledgement WITHIN", "is_asked"),
     (r"ACTOR goes online(?: with priority (-?\d+))?", "goes_online"),
     (r"ACTOR is quiet", "is_quiet"),
     (r"ACTOR's stream ends(?: with ([\w-]+))? WITHIN", "stream_ends"),

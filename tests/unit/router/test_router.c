@@ -221,7 +221,8 @@ static void missed_by_the_last_session_is_an_error_for_the_sender(void **state)
     msg.u.missed =
         (struct wire_missed){.sids = {&sid, 1}, .stanza = encoded(CHAT("mercutio@localhost"))};
     router_item(f.router, f.edge2, ++f.next_token, &msg);
-    redis_answers(); /* mercutio */
+    redis_answers(); /* mercutio: has the session moved? */
+    redis_answers(); /* and is nobody else there? */
     redis_answers(); /* romeo, for the error */
     check_error(0, "edge-1", 1, "service-unavailable");
     fake_settle(0, BUS_SETTLED);

@@ -169,7 +169,12 @@ static inline struct session *rig_session_new(struct rig *rig)
 {
     char error[200] = "";
     struct session_options options = {
-        .loop = rig->loop, .conf = rig->conf, .out = &rig_out, .out_ctx = rig};
+        .loop = rig->loop,
+        .conf = rig->conf,
+        .out = &rig_out,
+        .out_ctx = rig,
+        .instance = "session-1",
+    };
     struct session *session = session_new(&options, error, sizeof(error));
     if (!session) {
         fail_msg("%s", error);

@@ -1,5 +1,5 @@
 /* A ring of keys and a set of the same keys: the ring says which to forget. */
-#include "stream/seen.h"
+#include "custody/seen.h"
 
 #include "base/hash.h"
 #include "base/mem.h"
@@ -42,4 +42,11 @@ void seen_add(struct seen *seen, const struct seen_delivery *delivery)
         (void)map64_remove(&seen->keys, seen->ring[seen->at]);
     seen->ring[seen->at] = key;
     seen->at = (seen->at + 1) % seen->capacity;
+}
+
+/* Its place in the ring stays: what comes again may be forgotten a little early. */
+void seen_remove(struct seen *seen, const struct seen_delivery *delivery)
+{
+    if (delivery->origin_sid != 0)
+        (void)map64_remove(&seen->keys, key_of(delivery));
 }

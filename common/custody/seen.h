@@ -5,8 +5,8 @@
  * its number there, so the holder of the recipient's stream remembers the last `capacity` deliveries
  * and writes none of them twice.
  */
-#ifndef JACKDAW_STREAM_SEEN_H
-#define JACKDAW_STREAM_SEEN_H
+#ifndef JACKDAW_CUSTODY_SEEN_H
+#define JACKDAW_CUSTODY_SEEN_H
 
 #include "base/map.h"
 
@@ -35,5 +35,7 @@ void seen_deinit(struct seen *seen);
 bool seen_has(const struct seen *seen, const struct seen_delivery *delivery);
 /* Remembers it; forgets the oldest when full. A stanza without origin is not remembered. */
 void seen_add(struct seen *seen, const struct seen_delivery *delivery);
+/* It was not delivered after all: when it comes again it is new. */
+void seen_remove(struct seen *seen, const struct seen_delivery *delivery);
 
 #endif

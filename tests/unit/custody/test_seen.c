@@ -1,5 +1,5 @@
 /* The memory of deliveries: what it has, what it forgets, what it never takes. */
-#include "stream/seen.h"
+#include "custody/seen.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
