@@ -460,7 +460,7 @@ class Stage(Sasl2):
         if elsewhere:
             other = "ws" if self.setting.transport == "tcp" else "tcp"
         await self.connect(name, "", other)
-        await self.opens_the_stream(name, None, None)
+        await self.opens_the_stream(name, None, None, None)
         await self.authenticates(name, account, None, None, None, None)
 
     async def resumes(self, name, stream, handled, _):
