@@ -17,7 +17,7 @@ run_packages=(
 )
 test_packages=(
     clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck ccache git openssl
-    postgresql chromium fonts-dejavu-core procps
+    postgresql chromium fonts-dejavu-core procps nftables iproute2
     testssl.sh python3-slixmpp python3-aioxmpp libstrophe-dev go-sendxmpp profanity finch tmux
 )
 
