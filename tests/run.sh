@@ -45,7 +45,7 @@ in_cluster() {
     CLUSTER_AUTHORITY=$authority python3 -m cluster --bin build/asan/bin --edges 3 --c2s 2 --routers 2 --sessions 2 --presence 2 \
         --pubsub 2 --archives 2 --set c2s.client_ca="$authority/ca.pem" \
         --set session.oauth_keys="$authority/jwks.json" \
-        --set session.registration=yes --set session.max_registrations=0 \
+        --set session.registration=yes --set session.registration@other.localhost=no --set session.max_registrations=0 \
         --set session.max_failures=0 --set session.iterations=4096 --set stream.login_delay=0 \
         --set contact.abuse='mailto:abuse@localhost xmpp:abuse@localhost' \
         --set contact.security=mailto:security@localhost "$@"

@@ -2,7 +2,7 @@
 
 Without a command: two demo accounts, everything the daemons say on the screen, until Ctrl-C.
 With one: the command runs with CLUSTER_WS, CLUSTER_WSS, CLUSTER_TCP, CLUSTER_TLS, CLUSTER_CTL,
-CLUSTER_CONTROL (see control.py: end and start single daemons), CLUSTER_DOMAIN, CLUSTER_RUN_DIR and
+CLUSTER_CONTROL (see control.py: end and start single daemons), CLUSTER_DOMAIN, CLUSTER_OTHER_DOMAIN, CLUSTER_RUN_DIR and
 NODE_EXTRA_CA_CERTS in its environment; afterwards every daemon must end with status 0 and no sanitizer
 may have complained. Exit status: that of the command, or 1 when the cluster failed.
 """
@@ -26,6 +26,7 @@ from .control import Control
 from .xmppws import XmppError
 
 _STOPPERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_OTHER_DOMAIN = "other.localhost"  # of clusters around a command
 _RESTARTS = 5  # more ends of daemons than this in a minute, and the cluster gives up
 
 
@@ -78,6 +79,7 @@ def _environment(cluster):
         "CLUSTER_CTL": shlex.join(cluster.control()),
         "CLUSTER_CONTROL": cluster.control_path(),
         "CLUSTER_DOMAIN": "localhost",
+        "CLUSTER_OTHER_DOMAIN": _OTHER_DOMAIN if _OTHER_DOMAIN in cluster.settings["cluster.domains"] else "",
         "CLUSTER_RUN_DIR": cluster.run_dir,
     })
     certificate = cluster.certificate()
@@ -89,6 +91,7 @@ def _environment(cluster):
 def _run_command(arguments):
     run_dir = arguments.run_dir or tempfile.mkdtemp(prefix="jackdaw-cluster-")
     cluster = _cluster(arguments, run_dir)
+    cluster.settings.setdefault("cluster.domains", "localhost, " + _OTHER_DOMAIN)
     complaints = []
     status = 1
     try:

@@ -45,6 +45,8 @@ def arguments():
                         help="the operator's command as shell text")
     parser.add_argument("--register", action="store_true", help="make accounts in band all the same")
     parser.add_argument("--domain", default=addresses("CLUSTER_DOMAIN") or "localhost")
+    parser.add_argument("--other-domain", default=addresses("CLUSTER_OTHER_DOMAIN"),
+                        help="one more of the same cluster")
     parser.add_argument("--jobs", type=int, default=6, help="scripts at a time")
     parser.add_argument("--patience", type=float, default=10.0, help="seconds for what is due")
     parser.add_argument("--verbose", action="store_true", help="print what was said, even on success")
@@ -52,8 +54,8 @@ def arguments():
 
 
 def account_maker(options, urls):
-    async def by_operator(name, password):
-        command = shlex.split(options.ctl) + ["user", "add", "%s@%s" % (name, options.domain)]
+    async def by_operator(jid, password):
+        command = shlex.split(options.ctl) + ["user", "add", jid]
         process = await asyncio.create_subprocess_exec(
             *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT)
@@ -61,17 +63,18 @@ def account_maker(options, urls):
         if process.returncode != 0:
             raise Failure("%s: status %d: %s" % (" ".join(command), process.returncode, said.decode()))
 
-    async def in_band(name, password):
+    async def in_band(jid, password):
+        name, _, domain = jid.partition("@")
         framing = Stream() if options.transport == "tcp" else Frames()
         client = Client("(register)", urls[0], framing, lambda line: None)
         await client.connect()
-        await client.open_stream(options.domain, options.patience)
+        await client.open_stream(domain, options.patience)
         answer = await client.ask(
             "set", "<query xmlns='jabber:iq:register'><username>%s</username><password>%s</password>"
             "</query>" % (name, password), options.patience)
         await client.leave()
         if answer.get("type") != "result":
-            raise Failure("the account %s cannot be registered" % name)
+            raise Failure("the account %s cannot be registered" % jid)
 
     return by_operator if options.ctl and not options.register else in_band
 
@@ -90,7 +93,7 @@ def setting_from(options):
     secure_urls = split(options.tls, "tcps://") if transport == "tcp" else split(options.wss)
     return Setting(transport, urls, secure_urls, options.domain, options.patience,
                    account_maker(options, urls), os.environ.get("CLUSTER_AUTHORITY"),
-                   plain["ws" if transport == "tcp" else "tcp"])
+                   plain["ws" if transport == "tcp" else "tcp"], options.other_domain)
 
 
 def indent(text):

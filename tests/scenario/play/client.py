@@ -89,6 +89,7 @@ class Client:
         self.features = None
         self.flights = 0        # runs of what was sent without waiting for an answer
         self._is_waiting = True
+        self.domain = None  # of the stream
         self._log = log
         self._queue = asyncio.Queue()
         self._reader = None
@@ -166,6 +167,7 @@ class Client:
         return element
 
     async def open_stream(self, domain, timeout, user=None):
+        self.domain = domain
         self.send(self.framing.opening(domain, user))
         await self._expect(timeout, "{%s}open" % FRAMING)
         self.features = await self._expect(timeout, "{%s}features" % STREAMS)

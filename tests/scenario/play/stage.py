@@ -18,6 +18,7 @@ _TRANSCRIPT_LINES = 14
 SM = "urn:xmpp:sm:3"
 _STREAM_ERRORS = "urn:ietf:params:xml:ns:xmpp-streams"
 _STANZA_ERRORS = "urn:ietf:params:xml:ns:xmpp-stanzas"
+_OTHER = "@other.localhost"
 _PUSH = ("<iq type='set' id='{push id}' from='{any?}' to='{any?}'>"
          "<query xmlns='jabber:iq:roster' ver='{any?}'>%s</query></iq>")
 
@@ -30,7 +31,7 @@ class Setting:
     """What all scripts share: where the server is and how accounts are made."""
 
     def __init__(self, transport, urls, secure_urls, domain, patience, make_account, authority=None,
-                 other_urls=()):
+                 other_urls=(), other_domain=None):
         self.transport = transport      # "ws" or "tcp"
         self.urls = urls
         self.secure_urls = secure_urls
@@ -39,6 +40,7 @@ class Setting:
         self.patience = patience        # how long something that is due may take, in s
         self.make_account = make_account
         self.authority = authority      # folder of play/authority.py's files, or None
+        self.other_domain = other_domain  # of the same cluster: other.localhost in scripts, or None
 
 
 class Stage(Sasl2):
@@ -47,7 +49,7 @@ class Stage(Sasl2):
     def __init__(self, setting, number):
         self.setting = setting
         self.variables = {"domain": setting.domain}
-        self.passwords = {}             # by account name in the script
+        self.passwords = {}             # by account name in the script, of the other domain by JID
         self.names = {}                 # account name in the script: name on the server
         self.actors = {}
         self.identities = {}            # actor: PEM file with a certificate and its key
@@ -60,13 +62,13 @@ class Stage(Sasl2):
     # ---- texts ----
     def expand(self, text):
         """The script's text with accounts, computed values and known variables filled in."""
+        text = re.sub(r"\{password:([\w@.]+)\}", lambda m: self.passwords[m[1]], text)
         for name, real in self.names.items():
-            text = re.sub(r"\b%s@localhost\b" % re.escape(name),
-                          "%s@%s" % (real, self.setting.domain), text)
-        text = re.sub(r"\blocalhost\b", self.setting.domain, text)
+            text = re.sub(r"\b%s@(?=(other\.)?localhost\b)" % re.escape(name), real + "@", text)
+        text = re.sub(r"\b(other\.)?localhost\b",
+                      lambda m: self.setting.other_domain or m[0] if m[1] else self.setting.domain, text)
         text = re.sub(r"\{name:(\w+)\}", lambda m: self.names.get(m[1], m[1] + self._suffix), text)
         text = re.sub(r"\{upper:(\w+)\}", lambda m: self.names[m[1]].upper(), text)
-        text = re.sub(r"\{password:(\w+)\}", lambda m: self.passwords[m[1]], text)
         text = re.sub(r"\{repeat (\d+) (.+?)\}", lambda m: m[2] * int(m[1]), text)
         text = pattern.substitute(text, self.variables)
         text = re.sub(r"\{initiator:(\w+) (.*?)\}",
@@ -87,11 +89,15 @@ class Stage(Sasl2):
 
     # ---- accounts ----
     async def accounts(self, _, text):
-        for name in text.split():
+        if _OTHER in text and not self.setting.other_domain:
+            raise Skipped("there is no other domain (CLUSTER_OTHER_DOMAIN)")
+        for account in text.split():
+            name = account.partition("@")[0]
             self.names[name] = "%s-%s" % (name, self._suffix)
-            self.passwords[name] = "pencil of " + self.names[name]
-        await asyncio.gather(*(self.setting.make_account(self.names[name], self.passwords[name])
-                               for name in text.split()))
+            self.passwords[account] = "pencil %sof %s" % ("there " if "@" in account else "", self.names[name])
+        await asyncio.gather(*(self.setting.make_account(
+            self.expand(account if "@" in account else account + "@localhost"), self.passwords[account])
+            for account in text.split()))
 
     def only_over(self, words, _):
         if self.setting.transport not in words.replace(" or ", " ").split():
@@ -159,15 +165,16 @@ class Stage(Sasl2):
             return
         raise Failure("the handshake was accepted")
 
-    async def opens_the_stream(self, name, domain, user, _):
-        await self.client(name).open_stream(domain or self.setting.domain, self.setting.patience,
+    async def opens_the_stream(self, name, domain=None, user=None, _=None):
+        await self.client(name).open_stream(self.expand(domain or "localhost"), self.setting.patience,
                                             self.expand(user) if user else None)
 
     # ---- logging in ----
     def _password(self, account, text):
         name = account.partition("@")[0]
         given = re.search(r"(?:password|token) (.+)", text or "")
-        return self.expand(given[1]) if given else self.passwords.get(name, "")
+        return self.expand(given[1]) if given else self.passwords.get(
+            account, "" if _OTHER in account else self.passwords.get(name, ""))
 
     async def _authenticate(self, name, account, mechanism, authzid, details):
         client = self.client(name)
@@ -180,7 +187,7 @@ class Stage(Sasl2):
         failure = await self._authenticate(name, account, mechanism, authzid, details)
         if failure is not None:
             raise Failure("not let in: " + pattern.show(failure))
-        await self.client(name).open_stream(self.setting.domain, self.setting.patience)
+        await self.client(name).open_stream(self.client(name).domain, self.setting.patience)
 
     async def fails_to_authenticate(self, name, account, mechanism, authzid, details, condition):
         failure = await self._authenticate(name, account, mechanism, authzid, details)
@@ -202,7 +209,7 @@ class Stage(Sasl2):
     async def logs_in(self, name, account, resource, _):
         if name not in self.actors:
             await self.connect(name, "securely" if self.setting.transport == "tcps" else "")
-        await self.opens_the_stream(name, None, None, None)
+        await self.opens_the_stream(name, account.rpartition("@")[2])
         await self.authenticates(name, account, None, None, None, None)
         await self.binds(name, resource, None)
 
@@ -337,7 +344,7 @@ class Stage(Sasl2):
         """Waits until what the actor sent was handled, and forgets what came meanwhile."""
         client = self.client(name)
         await client.ask("get", "<ping xmlns='urn:xmpp:ping'/>", self.setting.patience,
-                         self.setting.domain)
+                         client.domain)
         while client._queue.qsize():
             client._queue.get_nowait()
 
