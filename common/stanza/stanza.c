@@ -11,7 +11,7 @@ static bool is_content_ns(struct span ns)
            span_eq(ns, SPAN(NS_COMPONENT_ACCEPT));
 }
 
-static struct span find_lang(const struct xml_top *top)
+struct span stanza_xml_lang(const struct xml_top *top)
 {
     for (uint32_t i = 0; i < top->attr_count; i++) {
         if (span_eq(top->attrs[i].ns, SPAN(NS_XML)) && span_is(top->attrs[i].name, "lang")) {
@@ -57,7 +57,7 @@ enum stanza_problem stanza_from_xml(const struct xml_top *top, struct arena *are
                                     struct stanza *stanza_out)
 {
     struct stanza stanza = {.id = xml_attr_get(top, "id"),
-                            .lang = find_lang(top),
+                            .lang = stanza_xml_lang(top),
                             .children = top->children,
                             .child_count = top->child_count,
                             .payload = top->content};

@@ -113,4 +113,7 @@ const char *stanza_kind_name(enum stanza_kind kind);
 /* "" for types that are written as no attribute. */
 const char *stanza_type_name(enum stanza_type type);
 
+/* The value of xml:lang, empty when there is none; borrows. */
+struct span stanza_xml_lang(const struct xml_top *top);
+
 #endif

@@ -1,4 +1,5 @@
 /* Headers and features (RFC 6120 sections 4.2 to 4.7, RFC 7395 sections 3.3 and 3.4). */
+#include "base/mem.h"
 #include "base/rand.h"
 #include "jid/jid.h"
 #include "stream/domain_internal.h"
@@ -7,6 +8,8 @@
 #include "stream/server_internal.h"
 #include "stream/stream_internal.h"
 #include "stream/xep0198_internal.h"
+
+#define LANG_MAX 35 /* RFC 5646 section 4.4.1 */
 
 /* ---- features ---- */
 
@@ -154,7 +157,17 @@ static const char *read_from(struct stream *stream, const struct xml_top *top,
         !span_eq(jid_domain(jid), header->domain))
         return "invalid-from";
     header->from = jid_bare(jid);
-    return NULL;
+    bool is_own = stream->state != STREAM_REOPENING ||
+                  span_eq(header->from, span_cstr(stream->login->account));
+    return is_own ? NULL : "invalid-from"; /* section 4.9.3.9 */
+}
+
+/* The language of what the client sends (section 4.7.4). What is too long for a tag is none. */
+static void note_lang(struct stream *stream, const struct xml_top *top)
+{
+    struct span lang = stanza_xml_lang(top);
+    mem_free(stream->lang);
+    stream->lang = lang.len > 0 && lang.len <= LANG_MAX ? mem_strdup_span(lang) : NULL;
 }
 
 static const char *problem_of(struct stream *stream, const struct xml_top *top,
@@ -184,6 +197,7 @@ void stream_opened(struct stream *stream, const struct xml_top *top)
         stream_fail(stream, problem, (struct span){0});
         return;
     }
+    note_lang(stream, top);
     stream_login_set_header(stream, header.domain, header.from);
     stream_write_header(stream, header.domain);
     if (stream->state == STREAM_ENDED)

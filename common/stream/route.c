@@ -217,6 +217,8 @@ static void accept(struct stream *stream, struct stanza *stanza)
     if (stream_is_ping_answer(stanza) || answer_own(stream, stanza))
         return;
     stanza->from = stream_jid(stream);
+    if (stanza->lang.len == 0 && stream->lang) /* RFC 6120 section 8.1.5 */
+        stanza->lang = span_cstr(stream->lang);
     note_presence(stream->session, stanza);
     if (stream_session_send(stream->session, stanza) < 0)
         stream_drop(stream, "resource-constraint", SPAN("the server is too busy"));

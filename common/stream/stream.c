@@ -50,6 +50,7 @@ void stream_closed(struct stream *stream)
     if (stream->session)
         stream_session_leave(stream->session, false);
     stream_login_free(stream->login);
+    mem_free(stream->lang);
     xml_stream_free(stream->parser);
     mem_free(stream);
     metric_set(METRIC_stream_open, (int64_t)--host->stream_count);

@@ -66,6 +66,7 @@ struct stream {
     struct stream_login *login; /* until bound */
     struct stream_session *session;
     struct xml_stream *parser; /* <stream:stream> framing; NULL: RFC 7395 */
+    char *lang;                /* of the client's stanzas that say none; NULL: nor did its header */
     struct stream_hold *hold;  /* not read from for a while, else NULL */
     struct admit_bucket stanzas;
     struct admit_bucket bytes;

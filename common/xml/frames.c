@@ -176,6 +176,37 @@ static bool is_declaration(struct span element, size_t at)
            element.data[at - 1] == '!' && isupper((unsigned char)element.data[at]);
 }
 
+/* Whether all of it is UTF-8 (RFC 3629): no byte astray, nothing overlong, no surrogates. */
+static bool is_valid_utf8(struct span text)
+{
+    static const struct {
+        unsigned char mask, lead;
+        unsigned length;
+        uint32_t least;
+    } forms[] = {{0x80, 0x00, 1, 0},
+                 {0xe0, 0xc0, 2, 0x80},
+                 {0xf0, 0xe0, 3, 0x800},
+                 {0xf8, 0xf0, 4, 0x10000}};
+    for (size_t at = 0; at < text.len;) {
+        const unsigned char *bytes = (const unsigned char *)text.data + at;
+        size_t form = 0;
+        while (form < 4 && (bytes[0] & forms[form].mask) != forms[form].lead)
+            form++;
+        if (form == 4 || forms[form].length > text.len - at)
+            return false;
+        uint32_t code = bytes[0] & (unsigned char)~forms[form].mask;
+        for (unsigned i = 1; i < forms[form].length; i++) {
+            if ((bytes[i] & 0xc0) != 0x80)
+                return false;
+            code = code << 6 | (bytes[i] & 0x3f);
+        }
+        if (code < forms[form].least || code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
+            return false;
+        at += forms[form].length;
+    }
+    return true;
+}
+
 /* What expat's own error means. */
 static enum xml_error classify(struct xml_frames *frames, struct span element)
 {
@@ -214,7 +245,11 @@ enum xml_error frames_parse_inside(struct xml_frames *frames, struct span declar
         canon_finish(&frames->canon, top_out);
         return XML_OK;
     }
-    enum xml_error error = parsed == 0 ? XML_NOT_WELL_FORMED : classify(frames, element);
+    bool is_half = parsed == 0 && frames->error == XML_OK;
+    enum xml_error error = is_half ? XML_NOT_WELL_FORMED : classify(frames, element);
+    if (error == XML_NOT_WELL_FORMED && !is_valid_utf8(element)) {
+        error = XML_BAD_ENCODING;
+    }
     start_over(frames);
     return error;
 }

@@ -54,11 +54,11 @@ struct span xml_attr_get(const struct xml_top *top, const char *name);
 
 enum xml_error {
     XML_OK,
-    XML_NOT_WELL_FORMED, /* RFC 6120 not-well-formed: also an undeclared prefix, bad UTF-8, a frame
-                            that holds no or more than one element */
+    XML_NOT_WELL_FORMED, /* RFC 6120 not-well-formed: also an undeclared prefix, a frame that holds
+                            no or more than one element */
     XML_RESTRICTED,      /* restricted-xml: comment, PI, DTD, entity other than the five */
     XML_TOO_BIG,         /* policy-violation: size, depth, attribute or child limit */
-    XML_BAD_ENCODING,    /* unsupported-encoding: declared to be something else than UTF-8 */
+    XML_BAD_ENCODING,    /* unsupported-encoding: not UTF-8, or declared to be something else */
     XML_ERROR_COUNT
 };
 

@@ -19,8 +19,8 @@
  * CONFIGURATION
  *     Sections c2s, tls and stream, session.registration, cluster, bus, redis, log, health.
  *     SIGHUP reads it and the certificates of all domains again without closing a connection.
- *     SIGTERM drains: every stream is told system-shutdown, its session said unavailable and
- *     unbound.
+ *     SIGTERM drains: streams are told c2s.see_other_host or system-shutdown, stream.drain_rate of
+ *     them a second, their sessions said unavailable and unbound; the others are served meanwhile.
  *
  * FAILURE
  *     As jackdaw-edge. Killed: the connections are lost, the lease lapses and session cleans up.

@@ -25,8 +25,9 @@
  * CONFIGURATION
  *     Sections edge, tls and stream, session.registration, cluster, bus, redis, log, health.
  *     SIGHUP reads it again, the certificates of all domains too, without closing a connection;
- *     listeners and ports stay. SIGTERM drains: no new connections, every stream is told
- *     (edge.see_other_uri or system-shutdown), its session said unavailable and unbound.
+ *     listeners and ports stay. SIGTERM drains: no new connections, streams are told
+ *     edge.see_other_uri or system-shutdown, stream.drain_rate of them a second, their sessions
+ *     said unavailable and unbound; the others are served meanwhile.
  *
  * FAILURE
  *     No session daemon or no Redis: logins get temporary-auth-failure or resource-constraint

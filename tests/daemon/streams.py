@@ -14,6 +14,8 @@ import ssl
 import struct
 import time
 
+import harness
+
 FRAMING = "urn:ietf:params:xml:ns:xmpp-framing"
 STREAMS = "http://etherx.jabber.org/streams"
 SASL = "urn:ietf:params:xml:ns:xmpp-sasl"
@@ -28,6 +30,23 @@ def trusting():
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def each_door(*doors):
+    """A decorator: performs the test at each of these doors, each time with a fresh rig."""
+    def decorate(test):
+        def at_all(_):
+            for kind in doors:
+                rig = harness.Rig()
+                try:
+                    test(rig, kind)
+                except Exception as error:
+                    logs = "\n".join(daemon.log()[-2000:] for daemon in rig.daemons)
+                    raise AssertionError(f"at the door {kind}: {error}\n{logs}") from error
+                finally:
+                    rig.close()
+        return at_all
+    return decorate
 
 
 def free_port():
@@ -195,7 +214,7 @@ class Client:
 
     def shut(self):
         """Our side of the TCP connection ends, we still read."""
-        self.raw.shutdown(socket.SHUT_WR)
+        socket.socket.shutdown(self.sock, socket.SHUT_WR)  # of TCP, whatever TLS thinks of it
 
     def close(self):
         self.sock.close()

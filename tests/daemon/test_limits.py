@@ -5,28 +5,13 @@ import threading
 import time
 
 import harness
-from streams import DOORS, WAIT, Cast, message
+from streams import DOORS, WAIT, Cast, each_door, message
 
 HALF_HELLO = bytes.fromhex("1603010200010001fc0303")  # a TLS handshake that is begun and left
 
 
-def each_door(test):
-    """Performs the test at every door, each with a fresh rig."""
-    def at_all(rig):
-        for kind in DOORS:
-            own = harness.Rig()
-            try:
-                test(own, kind)
-            except Exception as error:
-                logs = "\n".join(daemon.log()[-2000:] for daemon in own.daemons)
-                raise AssertionError(f"at the door {kind}: {error}\n{logs}") from error
-            finally:
-                own.close()
-    return at_all
-
-
 # ---- rates ----
-@each_door
+@each_door(*DOORS)
 def test_who_sends_too_fast_is_slowed_down_and_loses_nothing(rig, kind):
     c = Cast(rig, kind, JACKDAW_STREAM_STANZAS_PER_SECOND="50", JACKDAW_STREAM_STANZAS_BURST="10")
     client, sid = c.login()
@@ -40,7 +25,7 @@ def test_who_sends_too_fast_is_slowed_down_and_loses_nothing(rig, kind):
     c.daemon.wait_log("event=too-fast")
 
 
-@each_door
+@each_door(*DOORS)
 def test_a_flood_is_held_back_and_costs_nothing_meanwhile(rig, kind):
     c = Cast(rig, kind, JACKDAW_STREAM_BYTES_PER_SECOND="20k", JACKDAW_STREAM_BYTES_BURST="64k",
              JACKDAW_STREAM_STANZAS_PER_SECOND="0")
@@ -96,7 +81,7 @@ def is_refused(c, expected, **options):
         assert client.status == expected, client.head
 
 
-@each_door
+@each_door(*DOORS)
 def test_so_many_connections_in_all(rig, kind):
     c = Cast(rig, kind, JACKDAW_EDGE_MAX_CONNECTIONS="3", JACKDAW_C2S_MAX_CONNECTIONS="3")
     clients = [c.opened() for _ in range(3)]
@@ -115,7 +100,7 @@ def test_so_many_connections_in_all(rig, kind):
     late.close()
 
 
-@each_door
+@each_door(*DOORS)
 def test_so_many_connections_of_one_address(rig, kind):
     c = Cast(rig, kind, JACKDAW_EDGE_MAX_PER_ADDRESS="2", JACKDAW_C2S_MAX_PER_ADDRESS="2")
     clients = [c.opened() for _ in range(2)]
@@ -145,7 +130,7 @@ def drip(client, data, rate=0.1):
     threading.Thread(target=run, daemon=True).start()
 
 
-@each_door
+@each_door(*DOORS)
 def test_time_to_log_in_counts_from_the_first_byte(rig, kind):
     c = Cast(rig, kind, JACKDAW_STREAM_AUTH_DEADLINE="1s")
     silent = c.connect(handshake=False)
@@ -175,7 +160,7 @@ def drain(client):
 
 
 # ---- sizes ----
-@each_door
+@each_door(*DOORS)
 def test_stanzas_are_smaller_before_login_than_after(rig, kind):
     c = Cast(rig, kind, JACKDAW_STREAM_MAX_STANZA="60000", JACKDAW_STREAM_MAX_STANZA_BEFORE_LOGIN="10000")
     early = c.opened()
@@ -190,7 +175,7 @@ def test_stanzas_are_smaller_before_login_than_after(rig, kind):
 
 
 # ---- failed logins ----
-@each_door
+@each_door(*DOORS)
 def test_failed_logins_wait_longer_and_longer(rig, kind):
     c = Cast(rig, kind, JACKDAW_STREAM_LOGIN_DELAY="300ms", JACKDAW_STREAM_MAX_AUTH_ATTEMPTS="3")
     client = c.opened()
@@ -220,7 +205,7 @@ def test_an_address_that_keeps_failing_waits_at_its_next_connection(rig):
 
 
 # ---- slow readers ----
-@each_door
+@each_door(*DOORS)
 def test_a_reader_that_stops_is_cut_off_and_costs_nobody_else(rig, kind):
     c = Cast(rig, kind, JACKDAW_EDGE_MAX_QUEUE="256k", JACKDAW_C2S_MAX_QUEUE="256k")
     slow, slow_sid = c.login(resource="slow", rcvbuf=8192)
@@ -246,7 +231,7 @@ def test_a_reader_that_stops_is_cut_off_and_costs_nobody_else(rig, kind):
 
 
 # ---- reload ----
-@each_door
+@each_door(*DOORS)
 def test_a_reload_changes_limits_of_open_streams(rig, kind):
     path = rig.path("jackdaw.conf")
     section = "c2s" if kind in ("tcp", "tls") else "edge"
@@ -306,7 +291,7 @@ def answer_unbinds_until_exit(c):
     assert c.daemon.process.returncode == 0
 
 
-@each_door
+@each_door(*DOORS)
 def test_draining_without_an_address_says_system_shutdown_a_few_at_a_time(rig, kind):
     c = Cast(rig, kind, **PACE)
     clients = [c.login(resource=f"r{n}")[0] for n in range(24)]

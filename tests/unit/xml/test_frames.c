@@ -186,10 +186,29 @@ static void test_more_or_less_than_one_element(void **state)
         "<a/>]",
         "&",
         "<a>&amp",
-        "<a/>\xc3",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_refused(bad[i], XML_NOT_WELL_FORMED);
+    }
+}
+
+/* RFC 6120 section 4.9.3.22: what violates the rules of UTF-8. */
+static void test_what_is_not_utf8_is_a_bad_encoding(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "<a>\xff</a>",
+        "<a>\xc0\xaf</a>",         /* overlong */
+        "<a>\xed\xa0\x80</a>",     /* half of a surrogate pair */
+        "<a>\xf4\x90\x80\x80</a>", /* beyond Unicode */
+        "<a>\xf0\x9f\x98</a>",     /* cut short */
+        "<a>\x80</a>",
+        "<a b='\xff'/>",
+        "<\xff/>",
+        "<a/>\xc3",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_refused(bad[i], XML_BAD_ENCODING);
     }
 }
 
@@ -211,9 +230,6 @@ static void test_not_well_formed(void **state)
         "<a>\x01</a>",
         "<a>&#0;</a>",
         "<a>&#xFFFF;</a>",
-        "<a>\xff</a>",
-        "<a>\xc0\xaf</a>",
-        "<a>\xed\xa0\x80</a>",
         "<a>\xef\xbf\xbe</a>",
         "<a>]]></a>",
         "<a xmlns='http://www.w3.org/XML/1998/namespace'/>",
@@ -374,6 +390,7 @@ int main(void)
         TEST(test_what_is_tolerated_around),
         TEST(test_more_or_less_than_one_element),
         TEST(test_not_well_formed),
+        TEST(test_what_is_not_utf8_is_a_bad_encoding),
         TEST(test_a_nul_byte_is_refused),
         TEST(test_restricted_xml),
         TEST(test_depth_is_limited),
