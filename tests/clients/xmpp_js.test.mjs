@@ -9,8 +9,10 @@ import { comesBack } from './comes_back.mjs';
 const open = [];
 after(() => Promise.all(open.map((xmpp) => xmpp.stop().catch(() => {}))));
 
-async function logIn(account, service, password = account.password) {
+/** `max`: seconds for which a session whose connection broke is to be kept (XEP-0198). */
+async function logIn(account, service, { password = account.password, max = null } = {}) {
   const xmpp = client({ service, domain, username: account.name, password, timeout: patience });
+  xmpp.streamManagement.preferredMaximum = max;
   const seen = [];
   xmpp.on('stanza', (stanza) => seen.push(stanza));
   xmpp.on('error', () => {}); // a failed start() also says so
@@ -54,7 +56,7 @@ test('xmpp.js over wss comes back with its token by SASL2, Bind 2 and FAST', { s
 
 test('xmpp.js is refused with a wrong password', async () => {
   const account = await makeAccount('xmppjs');
-  await assert.rejects(logIn(account, edge(plain, 0), 'not it'), /not-authorized/);
+  await assert.rejects(logIn(account, edge(plain, 0), { password: 'not it' }), /not-authorized/);
 });
 
 test('xmpp.js: requests to the server are answered', async () => {
@@ -69,10 +71,10 @@ test('xmpp.js: requests to the server are answered', async () => {
   assert.ok(info.getChildren('identity').some((identity) => identity.attrs.category === 'account'));
 });
 
-test('xmpp.js: a session that ends is seen to go by its contacts', async () => {
+test('xmpp.js: a session that nobody resumes in time is seen to go by its contacts', async () => {
   const [romeo, juliet] = await Promise.all([makeAccount('romeo'), makeAccount('juliet')]);
   const a = await logIn(romeo, edge(plain, 0));
-  const b = await logIn(juliet, edge(plain, 1));
+  const b = await logIn(juliet, edge(plain, 1), { max: 2 });
   for (const one of [a, b]) {
     await one.xmpp.iqCaller.get(xml('query', 'jabber:iq:roster'), undefined, patience);
     await one.xmpp.send(xml('presence'));
