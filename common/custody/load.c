@@ -163,7 +163,7 @@ static enum custody_loaded take(struct custody_load *load)
     }
     queue->last = queue->written = queue->kept = queue->id_number = id[0];
     queue->id_part = (uint32_t)id[1];
-    queue->acked = msg.u.queue_record.acked;
+    queue->acked = queue->acked_written = msg.u.queue_record.acked;
     queue->handled = queue->handled_kept = msg.u.queue_record.handled;
     custody_load_each(load, 0, remember, queue);
     if (!list_is_linked(&queue->active))

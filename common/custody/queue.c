@@ -179,12 +179,20 @@ void custody_queue_ack(struct custody_queue *queue, uint64_t number)
         list_add_tail(&queue->custody->active, &queue->active);
 }
 
+void custody_queue_save(struct custody_queue *queue)
+{
+    if (queue->handled_kept >= queue->handled && queue->acked_written >= queue->acked)
+        return;
+    queue->wants_state = true;
+    queue_touch(queue);
+}
+
 void custody_queue_handled(struct custody_queue *queue, uint64_t handled, bool now)
 {
     if (handled > queue->handled)
         queue->handled = handled;
     if (!now || queue->handled_kept >= queue->handled)
         return;
-    queue->wants_handled = true;
+    queue->wants_state = true;
     queue_touch(queue);
 }

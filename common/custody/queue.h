@@ -44,21 +44,22 @@ struct custody_queue {
     struct custody_load *load; /* being opened */
     uint64_t sid;
     uint64_t epoch;
-    uint64_t last;         /* number of the last stanza */
-    uint64_t written;      /* all up to here were given to Redis */
-    uint64_t kept;         /* and Redis has them, or needs not */
-    uint64_t acked;        /* the client has these */
-    uint64_t handled;      /* what we have handled of the client's */
-    uint64_t handled_kept; /* what Redis knows of that */
-    uint64_t id_number;    /* of the latest entry, */
-    uint32_t id_part;      /* NUMBER-PART */
-    uint64_t mark;         /* `last` at the tick before, */
-    uint64_t old_mark;     /* and before that */
+    uint64_t last;          /* number of the last stanza */
+    uint64_t written;       /* all up to here were given to Redis */
+    uint64_t kept;          /* and Redis has them, or needs not */
+    uint64_t acked;         /* the client has these */
+    uint64_t acked_written; /* as Redis was told */
+    uint64_t handled;       /* what we have handled of the client's */
+    uint64_t handled_kept;  /* what Redis knows of that */
+    uint64_t id_number;     /* of the latest entry, */
+    uint32_t id_part;       /* NUMBER-PART */
+    uint64_t mark;          /* `last` at the tick before, */
+    uint64_t old_mark;      /* and before that */
     uint64_t trimmed;
     uint64_t first; /* the first that was there when it was loaded; 0: none */
     size_t bytes;   /* of what is not acknowledged, about */
     bool is_open;
-    bool wants_handled; /* it is to be written even if nothing else is */
+    bool wants_state; /* `handled` and `acked` are to be written even if nothing else is */
     bool is_closed;
 };
 
@@ -114,6 +115,10 @@ enum custody_added custody_queue_add(struct custody_queue *queue, struct deliver
 void custody_queue_ack(struct custody_queue *queue, uint64_t number);
 /* We have handled so many of the client's stanzas; with `now` Redis is told in this turn. */
 void custody_queue_handled(struct custody_queue *queue, uint64_t handled, bool now);
+
+/* Redis is told in this turn what both sides have acknowledged, unless it knows: before the session
+ * is handed over. */
+void custody_queue_save(struct custody_queue *queue);
 
 /* The number a 32-bit `h` of the client's means (XEP-0198 section 4): 0 and *number_out, or -1 when
  * it is more than was sent. */

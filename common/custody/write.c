@@ -49,8 +49,6 @@ static void succeed(struct custody_queue *queue, const struct write *write)
     /* Behind a command that failed nothing counts: it is written once more. */
     if (write->first <= queue->kept + 1 && write->last > queue->kept)
         queue->kept = write->last;
-    if (queue->handled_kept >= queue->handled)
-        queue->wants_handled = false;
     queue_settle(queue, queue->kept);
     if (is_news && queue->user->handled)
         queue->user->handled(queue->arg);
@@ -63,7 +61,7 @@ static void fail(struct custody_queue *queue, const struct redis_reply *reply)
         LOG_ERROR("queue-write", "text=\"%.*s\"", SPAN_ARG(redis_text(reply)));
     metric_inc(METRIC_custody_failed_writes);
     queue->written = queue->kept;
-    queue->wants_handled = queue->handled_kept < queue->handled;
+    queue->wants_state = true;
     if (queue->is_open && !list_is_linked(&queue->dirty))
         list_add_tail(&custody->dirty, &queue->dirty);
     again_later(custody);
@@ -171,8 +169,10 @@ static struct span id_text(const struct custody_queue *queue)
 static struct span trim_id(struct custody_queue *queue)
 {
     uint64_t limit = queue->acked < queue->old_mark ? queue->acked : queue->old_mark;
-    if (limit >= queue->id_number)
+    if (limit >= queue->id_number) {
+        queue->trimmed = queue->id_number;
         return id_text(queue);
+    }
     if (limit <= queue->trimmed)
         return (struct span){0};
     queue->trimmed = limit;
@@ -198,7 +198,8 @@ static void write_entry(struct custody_queue *queue, const struct entry *entry)
     metric_inc(METRIC_custody_writes);
     metric_add(METRIC_custody_queued, entry->count);
     queue->written = entry->last;
-    queue->wants_handled = false;
+    queue->acked_written = queue->acked;
+    queue->wants_state = false;
     if (!list_is_linked(&queue->active))
         list_add_tail(&custody->active, &queue->active);
 }
@@ -218,7 +219,7 @@ static bool is_busy(const struct custody_queue *queue)
 static bool write_queue(struct custody_queue *queue)
 {
     struct entry entry;
-    while (queue->written < queue->last || queue->wants_handled) {
+    while (queue->written < queue->last || queue->wants_state) {
         if (is_busy(queue))
             return false;
         entry.count = 0;
@@ -252,34 +253,28 @@ void custody_write_dirty(void *arg)
 
 /* ---- trimming what nothing else trims ---- */
 
-static void trim(struct custody_queue *queue)
+static bool has_to_trim(const struct custody_queue *queue)
 {
-    if (!queue->is_open || queue->kept < queue->last || !list_is_empty(&queue->writes) ||
-        !redis_is_up(queue->custody->options.redis))
-        return;
-    struct span id = trim_id(queue);
-    if (id.len == 0)
-        return;
-    redis_call(queue->custody->options.redis, NULL, NULL, SPAN("XTRIM"), key_of(queue),
-               SPAN("MINID"), SPAN("="), id);
-    if (queue->acked >= queue->id_number)
-        queue->trimmed = queue->id_number;
+    uint64_t limit = queue->acked < queue->old_mark ? queue->acked : queue->old_mark;
+    return limit > queue->trimmed || queue->acked > queue->acked_written;
 }
 
-/* What was the last stanza two ticks ago has been kept long enough. */
+/* What was the last stanza two ticks ago has been kept long enough. The entry that trims also says
+ * what is acknowledged. */
 void custody_tick(void *arg)
 {
     struct custody *custody = arg;
-    arena_reset(&custody->arena);
     loop_timer_start(&custody->tick, custody->options.keep_ms, 0);
     LIST_FOREACH_SAFE(node, &custody->active)
     {
         struct custody_queue *queue = CONTAINER_OF(node, struct custody_queue, active);
         queue->old_mark = queue->mark;
         queue->mark = queue->last;
-        if (queue->acked > queue->trimmed)
-            trim(queue);
-        if (queue->trimmed >= queue->last || queue->trimmed >= queue->id_number)
+        if (has_to_trim(queue)) {
+            queue->wants_state = true;
+            queue_touch(queue);
+        } else if (queue->trimmed >= queue->last) {
             list_remove(&queue->active);
+        }
     }
 }

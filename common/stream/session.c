@@ -205,6 +205,12 @@ static void cancel_call(struct stream_session *session)
     session->call = 0;
 }
 
+static void save(struct stream_sm *sm)
+{
+    custody_queue_handled(&sm->queue, sm->up.count, false);
+    custody_queue_save(&sm->queue);
+}
+
 /* A session that did not get as far as <enabled/> is like any other: what was made for it goes when
  * it is unbound. */
 void stream_session_leave(struct stream_session *session, bool for_good)
@@ -217,7 +223,7 @@ void stream_session_leave(struct stream_session *session, bool for_good)
     session->is_detaching = stream_session_has_queue(session);
     session->ends = for_good || !session->is_detaching || session->sm->resume_s == 0;
     if (session->is_detaching) /* so that the client need not send again what is handled */
-        custody_queue_handled(&session->sm->queue, session->sm->up.count, true);
+        save(session->sm);
     else
         unlist(session);
     if (!session->backlog)
