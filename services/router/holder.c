@@ -81,12 +81,12 @@ static void flush(struct holder *holder)
 
 void holder_send(struct holder *holder, struct parcel *parcel)
 {
-    if (list_is_empty(&holder->waiting) && try_send(holder, parcel))
-        return;
-    if (holder->is_gone) {
+    if (holder->is_gone) { /* perhaps its peer's end is just being told */
         parcel_lost(parcel);
         return;
     }
+    if (list_is_empty(&holder->waiting) && try_send(holder, parcel))
+        return;
     parcel->since_ms = loop_now_ms(holder->holders->loop);
     list_add_tail(&holder->waiting, &parcel->node);
     flush(holder);
