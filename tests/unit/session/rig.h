@@ -24,6 +24,8 @@
 
 #define RIG_SENT_MAX 2000
 
+#define RIG_DUE_MAX 1000
+
 struct rig {
     struct private_redis server;
     struct loop *loop;
@@ -54,11 +56,26 @@ struct rig {
     int routes;
     int notices;
     uint32_t flags; /* in the latest notice of a session */
+    struct {
+        bus_settled_fn *settled;
+        void *arg;
+    } due[RIG_DUE_MAX]; /* settlements, told at the next tick */
+    size_t due_count;
+    char missed[400]; /* origin numbers of what was given back to routers */
+    int missed_count;
+    uint64_t epoch; /* of the latest resume_reply */
+    uint64_t handled;
+    bool is_known;
 };
 
-static inline void rig_nothing(void *arg)
+static inline void rig_tick(void *arg)
 {
-    (void)arg;
+    struct rig *rig = arg;
+    size_t count = rig->due_count;
+    for (size_t i = 0; i < count; i++)
+        rig->due[i].settled(rig->due[i].arg, BUS_SETTLED);
+    memmove(rig->due, rig->due + count, (rig->due_count - count) * sizeof(rig->due[0]));
+    rig->due_count -= count;
 }
 
 static inline void rig_note(char *where, size_t size, const char *format, ...)
@@ -87,9 +104,15 @@ static inline int rig_send(void *ctx, uint64_t hash, const struct wire_msg *msg,
                  SPAN_ARG(msg->u.end_session.condition));
     } else if (msg->id == WIRE_ID_route) {
         rig->routes++;
+    } else if (msg->id == WIRE_ID_missed) {
+        rig->missed_count++;
+        rig_note(rig->missed, sizeof(rig->missed), "%llu ",
+                 (unsigned long long)msg->u.missed.origin_n);
     }
-    if (settled && rig->settles) {
-        settled(arg, BUS_SETTLED);
+    if (settled && rig->settles) { /* never from inside (bus/bus.h) */
+        assert_true(rig->due_count < RIG_DUE_MAX);
+        rig->due[rig->due_count].settled = settled;
+        rig->due[rig->due_count++].arg = arg;
     }
     return 0;
 }
@@ -191,7 +214,7 @@ static inline int rig_setup(void **state)
     assert_non_null(mkdtemp(rig->dir));
     (void)snprintf(url, sizeof(url), "sqlite:%s", rig->dir);
     rig->loop = loop_new();
-    loop_timer_init(&rig->tick, rig->loop, rig_nothing, NULL);
+    loop_timer_init(&rig->tick, rig->loop, rig_tick, rig);
     loop_timer_start(&rig->tick, 10, 10);
     log_set_level(LOG_LEVEL_ERROR);
     rig_option(rig, "JACKDAW_REDIS_URL", rig->server.url);
@@ -281,6 +304,12 @@ static inline void rig_on_reply(void *arg, const struct wire_msg *reply)
         rig_on_sasl(rig, &reply->u.sasl_reply);
     } else if (reply->id == WIRE_ID_bind_reply) {
         rig_on_bind(rig, &reply->u.bind_reply);
+    } else if (reply->id == WIRE_ID_resume_reply) {
+        rig_keep(rig->condition, sizeof(rig->condition), reply->u.resume_reply.condition);
+        rig_keep(rig->account, sizeof(rig->account), reply->u.resume_reply.jid);
+        rig->epoch = reply->u.resume_reply.epoch;
+        rig->handled = reply->u.resume_reply.handled;
+        rig->is_known = reply->u.resume_reply.is_known != 0;
     } else if (reply->id == WIRE_ID_account_list_reply) {
         rig_on_list(rig, reply->u.account_list_reply.accounts);
         rig->more = reply->u.account_list_reply.more;
