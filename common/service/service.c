@@ -34,6 +34,7 @@ struct work {
     uint64_t token;
     uint32_t unsent; /* forwards no router has taken yet */
     bool is_answered;
+    bool is_elsewhere; /* some took another way than the one back to the router that asked */
 };
 
 /* A forward on its way to a router. */
@@ -68,12 +69,16 @@ static void work_check(struct work *work)
     work_free(work);
 }
 
+static void send_dealt(const struct service_request *request);
+
 static void work_end(struct service_request *request)
 {
     struct work *work = CONTAINER_OF(request, struct work, pub);
 
     ASSERT(!work->is_answered);
     work->is_answered = true;
+    if (work->unsent > 0 && !work->is_elsewhere && !request->inbound)
+        send_dealt(request);
     work_check(work);
 }
 
@@ -225,23 +230,36 @@ static int outgoing_try(struct outgoing *out, const struct wire_msg *msg)
     return bus_send(out->service->options.bus, "router", out->hash, msg, outgoing_settled, out);
 }
 
+static void hold_forward(struct arena *held, struct wire_forward *forward)
+{
+    uint32_t count = forward->recipients.count;
+    struct span *recipients = arena_calloc(held, count + 1, sizeof(struct span));
+
+    for (uint32_t i = 0; i < count; i++)
+        recipients[i] = arena_copy(held, forward->recipients.items[i]);
+    forward->recipients.items = recipients;
+    forward->stanza = arena_copy(held, forward->stanza);
+}
+
 /* The bus has no room: keep a copy of everything and try again from the timer. */
 static void outgoing_keep(struct outgoing *out, const struct wire_msg *msg)
 {
-    const struct wire_forward *from = &msg->u.forward;
-    struct span *recipients =
-        arena_calloc(&out->held, from->recipients.count + 1, sizeof(struct span));
-
     out->msg = arena_alloc(&out->held, sizeof(*out->msg));
     *out->msg = *msg;
-    out->msg->u.forward.stanza = arena_copy(&out->held, from->stanza);
-    for (uint32_t i = 0; i < from->recipients.count; i++)
-        recipients[i] = arena_copy(&out->held, from->recipients.items[i]);
-    out->msg->u.forward.recipients.items = recipients;
+    if (msg->id == WIRE_ID_forward)
+        hold_forward(&out->held, &out->msg->u.forward);
     list_add_tail(&out->service->backlog, &out->node);
     if (!loop_timer_is_active(&out->service->retry))
         loop_timer_start(&out->service->retry, RETRY_MS, 0);
     metric_inc(METRIC_service_backlog);
+}
+
+static void outgoing_send(struct outgoing *out, const struct wire_msg *msg)
+{
+    if (list_is_empty(&out->service->backlog) && outgoing_try(out, msg) == 0)
+        list_add_tail(&out->service->sending, &out->node);
+    else
+        outgoing_keep(out, msg);
 }
 
 static void retry_backlog(void *arg)
@@ -276,6 +294,7 @@ static void send_forward(struct service *service, const struct service_forward *
     if (forward->request) {
         out->work = CONTAINER_OF(forward->request, struct work, pub);
         out->work->unsent++;
+        out->work->is_elsewhere |= out->hash != hash_span(forward->request->from_bare);
     }
     buf_reset(&service->stanza);
     stanza_encode(stanza, &service->stanza);
@@ -289,10 +308,19 @@ static void send_forward(struct service *service, const struct service_forward *
         .stanza = buf_span(&service->stanza),
         .came_sid = forward->came_sid,
     };
-    if (list_is_empty(&service->backlog) && outgoing_try(out, &msg) == 0)
-        list_add_tail(&service->sending, &out->node);
-    else
-        outgoing_keep(out, &msg);
+    outgoing_send(out, &msg);
+}
+
+/* Behind all that was sent for the request, on the same way. */
+static void send_dealt(const struct service_request *request)
+{
+    struct wire_msg msg = {.id = WIRE_ID_dealt};
+    struct outgoing *out = mem_calloc(1, sizeof(*out));
+
+    out->service = request->service;
+    out->hash = hash_span(request->from_bare);
+    msg.u.dealt = (struct wire_dealt){request->origin_sid, request->origin_n};
+    outgoing_send(out, &msg);
 }
 
 void service_forward(struct service *service, const struct service_forward *forward)

@@ -4,7 +4,8 @@
  * that table come the announcement lines that tell routers what to hand over and what disco#info
  * shows (XEP-0030), and the dispatch of `handle` items. A handler gets a request that stays valid,
  * with all it points to, until it is answered; it may answer from any later callback, exactly once.
- * The item is settled at the router when the answer and every stanza sent for the request have been
+ * The router hears at once that all is on its way (`dealt`), so that the sender's next stanza need
+ * not wait; the item is settled when the answer and every stanza sent for the request have been
  * taken by a router, so that a daemon that dies in between is asked again (another instance is):
  * handlers must bear being run twice.
  *

@@ -29,7 +29,7 @@ struct spoke {
 
 struct job {
     struct list_node all;  /* in router->jobs */
-    struct list_node wait; /* in the queue of an order, or in router->early */
+    struct list_node wait; /* in an order, or in router->early */
     struct router *router;
     struct spoke *spoke; /* or NULL: made here */
     struct job *parent;  /* held, or NULL */

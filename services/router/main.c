@@ -26,6 +26,9 @@
  *
  *     missed: a holder does not have these sessions any more: routed anew without them.
  *
+ *     dealt: a service has sent what a client's stanza asked for: the client's next one, which
+ *     waited so as not to overtake, goes on.
+ *
  *     end_session: passed on to the holder.
  *
  *     stream_features: sent to daemons with clients' streams: the server's capabilities (XEP-0115,

@@ -11,10 +11,10 @@
 struct order {
     struct list_node node;    /* in orders->waited_for while somebody waits, oldest first */
     struct list_node waiting; /* struct job.wait */
+    struct list_node taken;   /* struct job.wait: at the service, not dealt with */
     uint64_t sid;
     uint64_t since_ms; /* of the wait of the first in line */
     const struct owner *owner;
-    uint32_t at_service;
     uint32_t waiting_count;
     bool is_releasing;
 };
@@ -61,9 +61,11 @@ static void release(struct orders *orders, struct order *order, bool all)
         return;
     order->is_releasing = true;
     while ((job = first_waiting(order)) != NULL &&
-           (all || order->at_service == 0 || job->owner == order->owner)) {
+           (all || list_is_empty(&order->taken) || job->owner == order->owner)) {
         list_remove(&job->wait);
         order->waiting_count--;
+        metric_observe(METRIC_router_order_seconds,
+                       (double)(loop_now_ms(orders->options.loop) - job->since_ms) / 1000);
         orders->options.resume(orders->options.ctx, job);
     }
     order->is_releasing = false;
@@ -72,7 +74,7 @@ static void release(struct orders *orders, struct order *order, bool all)
         order->since_ms = loop_now_ms(orders->options.loop);
         list_add_tail(&orders->waited_for, &order->node);
         arm(orders);
-    } else if (order->at_service == 0) {
+    } else if (list_is_empty(&order->taken)) {
         order_free(orders, order);
     }
 }
@@ -113,7 +115,7 @@ enum order_answer order_admit(struct orders *orders, struct job *job, const stru
     return ORDER_WAIT;
 }
 
-void order_taken(struct orders *orders, const struct job *job, const struct owner *owner)
+void order_taken(struct orders *orders, struct job *job, const struct owner *owner)
 {
     struct order *order = map64_get(&orders->by_sid, job->origin_sid);
 
@@ -122,19 +124,39 @@ void order_taken(struct orders *orders, const struct job *job, const struct owne
         order->sid = job->origin_sid;
         list_init(&order->node);
         list_init(&order->waiting);
+        list_init(&order->taken);
         map64_put(&orders->by_sid, order->sid, order);
     }
     order->owner = owner;
-    order->at_service++;
+    list_add_tail(&order->taken, &job->wait);
 }
 
-void order_settled(struct orders *orders, const struct job *job)
+void order_settled(struct orders *orders, struct job *job)
 {
     struct order *order = map64_get(&orders->by_sid, job->origin_sid);
 
-    ASSERT(order && order->at_service > 0);
-    order->at_service--;
+    if (!list_is_linked(&job->wait))
+        return; /* it was dealt with */
+    ASSERT(order);
+    list_remove(&job->wait);
     release(orders, order, false);
+}
+
+void order_dealt(struct orders *orders, uint64_t sid, uint64_t n)
+{
+    const struct order *order = map64_get(&orders->by_sid, sid);
+
+    if (!order)
+        return;
+    LIST_FOREACH(node, &order->taken)
+    {
+        struct job *job = CONTAINER_OF(node, struct job, wait);
+
+        if (job->origin_n == n) {
+            order_settled(orders, job);
+            return;
+        }
+    }
 }
 
 struct orders *orders_new(const struct orders_options *options)
@@ -156,7 +178,7 @@ void orders_free(struct orders *orders)
     while (map64_next(&orders->by_sid, &at, NULL, &value)) {
         struct order *order = value;
 
-        while (list_pop(&order->waiting) != NULL)
+        while (list_pop(&order->waiting) != NULL || list_pop(&order->taken) != NULL)
             continue; /* the router frees all jobs */
         list_remove(&order->node);
         mem_free(order);

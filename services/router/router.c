@@ -187,6 +187,13 @@ static void item_forget_account(struct router *router, struct job_options *optio
     bus_settle(options->spoke->peer, options->token);
 }
 
+static void item_dealt(struct router *router, struct job_options *options,
+                       const struct wire_msg *msg)
+{
+    order_dealt(router->orders, msg->u.dealt.origin_sid, msg->u.dealt.origin_n);
+    bus_settle(options->spoke->peer, options->token);
+}
+
 typedef void item_fn(struct router *router, struct job_options *options,
                      const struct wire_msg *msg);
 
@@ -194,11 +201,9 @@ static const struct {
     enum wire_id id;
     item_fn *fn;
 } items[] = {
-    {WIRE_ID_route, item_route},
-    {WIRE_ID_forward, item_forward},
-    {WIRE_ID_missed, item_missed},
-    {WIRE_ID_end_session, item_end_session},
-    {WIRE_ID_forget_account, item_forget_account},
+    {WIRE_ID_route, item_route},   {WIRE_ID_forward, item_forward},
+    {WIRE_ID_missed, item_missed}, {WIRE_ID_end_session, item_end_session},
+    {WIRE_ID_dealt, item_dealt},   {WIRE_ID_forget_account, item_forget_account},
 };
 
 void router_item(void *ctx, struct bus_peer *peer, uint64_t token, const struct wire_msg *msg)

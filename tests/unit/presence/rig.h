@@ -138,6 +138,10 @@ static inline void rig_route(struct rig *rig, size_t sent)
         fake_settle(sent, BUS_SETTLED);
         return;
     }
+    if (fake.sent[sent].msg.id == WIRE_ID_dealt) {
+        fake_settle(sent, BUS_SETTLED);
+        return;
+    }
     const struct wire_forward *forward = &fake.sent[sent].msg.u.forward;
     struct arena arena = {0};
     struct stanza stanza;

@@ -1,6 +1,7 @@
 /* Who waits for whom, and for how long. */
 #include "base/mem.h"
 #include "loop/loop.h"
+#include "metric/metric.h"
 #include "order.h"
 
 #include <setjmp.h>
@@ -85,6 +86,28 @@ static void all_wait_until_the_service_has_settled(void **state)
     assert_int_equal(order_admit(orders, jobs[4], NULL), ORDER_GO);
 }
 
+static void what_is_dealt_with_holds_up_nobody(void **state)
+{
+    int64_t observed = metric_value(METRIC_router_order_seconds);
+
+    (void)state;
+    order_taken(orders, jobs[0], PRESENCE);
+    order_taken(orders, jobs[1], PRESENCE);
+    assert_int_equal(order_admit(orders, jobs[2], NULL), ORDER_WAIT);
+    order_dealt(orders, 1, 1);
+    order_dealt(orders, 1, 7); /* of no stanza here */
+    order_dealt(orders, 2, 0);
+    assert_int_equal(resumed_count, 0);
+    order_dealt(orders, 1, 0);
+    assert_int_equal(resumed_count, 1);
+    assert_int_equal(metric_value(METRIC_router_order_seconds), observed + 1);
+    assert_int_equal(order_admit(orders, jobs[3], NULL), ORDER_GO);
+    order_dealt(orders, 1, 0);
+    order_settled(orders, jobs[0]);
+    order_settled(orders, jobs[1]);
+    assert_int_equal(order_admit(orders, jobs[4], NULL), ORDER_GO);
+}
+
 static void one_that_goes_to_a_service_holds_up_the_rest(void **state)
 {
     (void)state;
@@ -137,6 +160,7 @@ static void a_service_that_never_settles_is_not_waited_for(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(what_is_dealt_with_holds_up_nobody),
         TEST(nobody_waits_for_nothing),
         TEST(all_wait_until_the_service_has_settled),
         TEST(one_that_goes_to_a_service_holds_up_the_rest),

@@ -251,13 +251,42 @@ static void a_full_backlog_keeps_order_and_loses_nothing(void **state)
         &(struct ask){STANZA_PRESENCE, STANZA_UNAVAILABLE, "romeo@localhost/o", "", NULL, NULL, 0});
     assert_int_equal(fake.sent_count, 0);
     fake.is_full = false;
-    for (int i = 0; i < 100 && fake.sent_count < 2; i++)
+    for (int i = 0; i < 100 && fake.sent_count < 4; i++)
         loop_run_once(t.loop, 1);
     assert_int_equal(sent(0).type, STANZA_AVAILABLE);
-    assert_int_equal(sent(1).type, STANZA_UNAVAILABLE);
-    assert_int_equal(fake.sent[1].msg.u.forward.recipients.count, 2);
+    assert_int_equal(fake.sent[1].msg.id, WIRE_ID_dealt);
+    assert_int_equal(sent(2).type, STANZA_UNAVAILABLE);
+    assert_int_equal(fake.sent[2].msg.u.forward.recipients.count, 2);
+    assert_int_equal(fake.sent[3].msg.id, WIRE_ID_dealt);
     fake_settle_all();
     assert_int_equal(fake.settled_count, 2);
+}
+
+/* Behind the answer, by the same router: it has to be the one that asked. */
+static void the_router_hears_when_all_is_on_its_way(void **state)
+{
+    struct service_forward elsewhere = {.stanza = &(struct stanza){.kind = STANZA_PRESENCE,
+                                                                   .from = SPAN("x@localhost"),
+                                                                   .to = SPAN("y@localhost")}};
+
+    (void)state;
+    handle(&(struct ask){STANZA_IQ, STANZA_GET, "romeo@localhost/o", "", "jabber:iq:last", "query",
+                         0});
+    service_reply_result(t.kept, (struct span){0});
+    assert_int_equal(fake.sent_count, 2);
+    assert_int_equal(fake.sent[1].msg.id, WIRE_ID_dealt);
+    assert_int_equal(fake.sent[1].msg.u.dealt.origin_sid, 1);
+    assert_int_equal(fake.sent[1].msg.u.dealt.origin_n, 1);
+    assert_true(fake.sent[1].hash == fake.sent[0].hash);
+    fake_settle_all();
+    handle(&(struct ask){STANZA_IQ, STANZA_GET, "romeo@localhost/o", "", "jabber:iq:last", "query",
+                         0});
+    elsewhere.request = t.kept;
+    service_forward(t.service, &elsewhere);
+    service_reply_result(t.kept, (struct span){0});
+    assert_int_equal(fake.sent_count, 4);
+    assert_int_equal(fake.sent[3].msg.id, WIRE_ID_forward);
+    fake_settle_all();
 }
 
 static void a_router_that_is_gone_is_not_settled_with(void **state)
@@ -304,6 +333,7 @@ int main(void)
         TEST(a_fan_out_is_settled_before_its_cause),
         TEST(errors_are_not_answered),
         TEST(a_full_backlog_keeps_order_and_loses_nothing),
+        TEST(the_router_hears_when_all_is_on_its_way),
         TEST(a_router_that_is_gone_is_not_settled_with),
         TEST(other_items_and_nonsense_do_no_harm),
         TEST(what_is_unanswered_at_the_end_is_freed),
