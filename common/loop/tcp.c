@@ -72,9 +72,12 @@ void tcp_apply_reading(struct tcp_conn *conn)
 {
     if (conn->is_closed || conn->is_ended || conn->is_connecting || !conn->handlers)
         return;
-    if (!conn->is_reading)
+    if (!conn->is_reading) {
         uv_read_stop(&conn->handle.stream);
-    else if (uv_read_start(&conn->handle.stream, on_alloc, on_read) != 0)
+        return;
+    }
+    int rc = uv_read_start(&conn->handle.stream, on_alloc, on_read);
+    if (rc != 0 && rc != UV_EALREADY)
         break_off(conn);
 }
 

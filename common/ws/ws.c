@@ -45,7 +45,9 @@ static struct lws_context *make_context(struct ws_server *server)
         .pcontext = &server->context,
         .gid = -1,
         .uid = -1,
-        .max_http_header_pool = 256,
+        /* Memory for headers is taken when they come: requests that never end (they end with
+         * handshake_ms) keep nobody else out. */
+        .max_http_header_pool2 = server->options.limits.max_connections + WS_FULL_ANSWERED,
         .pt_serv_buf_size = WS_READ_BUFFER,
         .timeout_secs = handshake_s(server),
     };

@@ -39,6 +39,7 @@ struct c2s {
     uint32_t max_per_address;
     struct admit_counts addresses;
     struct admit_quiet said[C2S_REFUSALS];
+    struct admit_quiet said_tls;
     size_t max_queue_bytes;
     struct buf decrypted; /* scratch of one read, shared by all connections */
     struct buf encrypted; /* scratch of one write */

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "loop/loop.h"
 #include "loop/task.h"
 #include "metric/metric.h"
 
@@ -131,7 +132,11 @@ static void conn_on_end(void *arg)
 /* ---- TLS ---- */
 static void conn_refuse(struct conn *conn, const char *why)
 {
-    LOG_INFO("tls_failed", "address=%s reason=\"%s\"", tcp_peer(conn->tcp), why);
+    uint32_t more;
+
+    if (admit_may_say(&conn->c2s->said_tls, loop_now_ms(conn->c2s->holder.daemon->loop), &more)) {
+        LOG_INFO("tls_failed", "address=%s reason=\"%s\" more=%u", tcp_peer(conn->tcp), why, more);
+    }
     metric_inc(METRIC_c2s_tls_failures);
     conn_end(conn);
 }

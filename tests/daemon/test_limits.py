@@ -159,6 +159,18 @@ def drain(client):
         pass
 
 
+@each_door(*DOORS)
+def test_connections_that_never_finish_their_beginning_keep_nobody_out(rig, kind):
+    c = Cast(rig, kind)
+    begun = {"ws": b"GET /ws HTTP/1.1\r\nHost: x\r\nX: ", "tcp": b"<?xml version='1.0'?><stream:stream "}
+    half = [c.connect(handshake=False) for _ in range(400)]
+    for client in half:
+        client.raw.sendall(begun.get(kind, HALF_HELLO))
+    c.login()[0].close()
+    for client in half:
+        client.close()
+
+
 # ---- sizes ----
 @each_door(*DOORS)
 def test_stanzas_are_smaller_before_login_than_after(rig, kind):

@@ -5,6 +5,8 @@
 #include "loop/tcp.h"
 #include "loop/timer.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -193,6 +195,96 @@ static void finishing_sends_all_that_was_written(void **state)
     finish();
 }
 
+/* A peer that is only a socket: it does what the test says, and nothing by itself. */
+static int raw_peer(void)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons(tcp_listener_port(listener)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    WAIT_FOR(server.conn);
+    return fd;
+}
+
+static void assert_hears(int fd, const char *text)
+{
+    char got[64] = {0};
+    size_t len = 0;
+    for (ssize_t n; (n = recv(fd, got + len, sizeof(got) - 1 - len, 0)) != 0; len += (size_t)n)
+        assert_true(n > 0);
+    assert_string_equal(got, text);
+}
+
+static void a_goodbye_arrives_though_the_peers_words_were_not_read(void **state)
+{
+    static const char unread[100000];
+
+    (void)state;
+    listen_on("127.0.0.1");
+    int fd = raw_peer();
+    tcp_pause(server.conn);
+    assert_true(send(fd, unread, sizeof(unread), 0) > 0);
+    tcp_write(server.conn, SPAN("farewell"));
+    tcp_goodbye(server.conn, 10000);
+    for (int i = 0; i < 20; i++)
+        loop_run_once(loop, 0);
+    assert_int_equal(server.got.len, 0); /* dropped */
+    assert_hears(fd, "farewell");
+    assert_false(server.is_closed); /* it waits for the peer's end */
+    close(fd);
+    WAIT_FOR(server.is_closed);
+    assert_false(server.has_ended);
+    finish();
+}
+
+static void a_goodbye_waits_for_nobody_for_ever(void **state)
+{
+    (void)state;
+    listen_on("127.0.0.1");
+    int fd = raw_peer();
+    tcp_goodbye(server.conn, 50);
+    WAIT_FOR(server.is_closed);
+    close(fd);
+    /* Nor does one that cannot even be said. */
+    server = (struct end){.conn = NULL};
+    fd = raw_peer();
+    char *bytes = mem_calloc(1, BIG);
+    tcp_write(server.conn, span_of(bytes, BIG));
+    tcp_goodbye(server.conn, 50);
+    WAIT_FOR(server.is_closed);
+    mem_free(bytes);
+    close(fd);
+    finish();
+}
+
+static void on_end_answers(void *arg)
+{
+    struct end *end = arg;
+
+    end->has_ended = true;
+    tcp_write(end->conn, SPAN("heard "));
+    tcp_write(end->conn, buf_span(&end->got));
+    tcp_goodbye(end->conn, 10000);
+}
+
+static void who_ends_its_own_side_is_still_answered(void **state)
+{
+    static const struct tcp_handlers answering = {on_read, on_end_answers, NULL, on_closed};
+
+    (void)state;
+    listen_on("127.0.0.1");
+    int fd = raw_peer();
+    tcp_conn_start(server.conn, &answering, &server);
+    assert_int_equal(send(fd, "all", 3, 0), 3);
+    WAIT_FOR(server.got.len == 3);
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    WAIT_FOR(server.is_closed); /* the peer said its end before */
+    assert_hears(fd, "heard all");
+    close(fd);
+    finish();
+}
+
 static void a_refused_connection_ends(void **state)
 {
     struct tcp_listen_options options = {.address = "127.0.0.1", .on_accept = on_accept};
@@ -252,6 +344,9 @@ int main(void)
         cmocka_unit_test(a_unix_socket_carries_both_ways),
         cmocka_unit_test(megabytes_wait_for_a_paused_reader),
         cmocka_unit_test(finishing_sends_all_that_was_written),
+        cmocka_unit_test(a_goodbye_arrives_though_the_peers_words_were_not_read),
+        cmocka_unit_test(a_goodbye_waits_for_nobody_for_ever),
+        cmocka_unit_test(who_ends_its_own_side_is_still_answered),
         cmocka_unit_test(a_refused_connection_ends),
         cmocka_unit_test(names_and_nonsense_are_no_addresses),
         cmocka_unit_test(a_stale_socket_file_is_replaced_a_live_one_is_not),
