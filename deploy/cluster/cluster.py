@@ -89,7 +89,7 @@ class Cluster:
         for path in glob.glob(self._path("sanitizer", "*")):
             os.remove(path)
         self._choose_addresses()
-        self._write_config()
+        self.write_config()
         self._start_redis()
         for kind in KINDS:
             for name in self.instances(kind):
@@ -212,7 +212,8 @@ class Cluster:
                               "JACKDAW_%s_PORT and JACKDAW_%s_TLS_PORT" % (
                                   each, kind.upper(), kind.upper()))
 
-    def _write_config(self):
+    def write_config(self):
+        """From self.settings; daemons that run see it after SIGHUP."""
         values = {
             "cluster.domains": "localhost",
             "cluster.run_dir": self._path("run"),

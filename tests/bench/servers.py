@@ -34,7 +34,7 @@ def children_of(pid):
 class Jackdaw:
     name = "Jackdaw"
 
-    def __init__(self, bin_dir, counts):
+    def __init__(self, bin_dir, counts, settings=None):
         self.dir = tempfile.mkdtemp(prefix="jackdaw-bench-")
         self.cluster = Cluster(bin_dir, self.dir, counts, {
             "session.iterations": "4096",
@@ -43,6 +43,7 @@ class Jackdaw:
             "stream.bytes_per_second": "0",
             "stream.plain_without_tls": "yes",
             "log.level": "warn",
+            **(settings or {}),
         })
 
     def start(self, users):

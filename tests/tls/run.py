@@ -24,13 +24,13 @@ import traceback
 _ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path[:0] = [os.path.join(_ROOT, "deploy"), os.path.join(_ROOT, "tests", "scenario")]
 from authority import Authority  # noqa: E402
-from cluster.cluster import Cluster  # noqa: E402
+from cluster.cluster import Cluster, Trouble  # noqa: E402
 from play.client import Client, Frames, Stream  # noqa: E402
 from testssl import Scan  # noqa: E402
 
 PATIENCE = 60  # seconds, on a busy machine
 SCAN_LIMIT = 400
-ONE, TWO = "localhost", "two.localhost"
+ONE, TWO, NEW = "localhost", "two.localhost", "new.localhost"
 _HEADER = ("<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='%s' "
            "version='1.0'>")
 
@@ -171,10 +171,13 @@ async def _log_in(url, domain, resource):
     return client
 
 
+async def _ping(client):
+    return (await client.ask("get", "<ping xmlns='urn:xmpp:ping'/>", PATIENCE)).get("type")
+
+
 async def _all_are_alive(held):
     for client in held:
-        answer = await client.ask("get", "<ping xmlns='urn:xmpp:ping'/>", PATIENCE)
-        expect("a ping over " + client.url, "result", answer.get("type"))
+        expect("a ping over " + client.url, "result", await _ping(client))
 
 
 async def _reload_under(world, held):
@@ -212,6 +215,45 @@ def certificates_are_loaded_anew_under_held_connections(world):
     asyncio.run(perform())
 
 
+def a_reload_adds_a_domain_with_its_certificate(world):
+    """No daemon is started anew, and who is connected notices nothing."""
+    async def perform():
+        held = await _log_in("tcps://localhost:%d" % world.port("tls"), ONE, "stays")
+        for process in world.cluster.processes.values():
+            process.signal(signal.SIGHUP)
+        end = time.monotonic() + PATIENCE
+        while any(shown(world, kind, NEW) != name for kind in ("tls", "wss")):
+            if time.monotonic() > end:
+                raise AssertionError("the new domain's certificate is not shown")
+            await asyncio.sleep(0.05)
+        await asyncio.to_thread(_add_user_when_known, world, "held@" + NEW, end)
+        fresh = await _log_in("wss://localhost:%d/ws" % world.port("wss"), NEW, "new")
+        while await _ping(fresh) != "result":  # the router may be the last to know
+            if time.monotonic() > end:
+                raise AssertionError("no answer to the new domain's user")
+            await asyncio.sleep(0.05)
+        await _all_are_alive([held])
+        for client in (held, fresh):
+            await client.leave()
+
+    name = world.authority.issue("new", NEW)
+    world.cluster.settings["cluster.domains"] += ", " + NEW
+    world.cluster.settings.update(world.authority.options("new", NEW))
+    world.cluster.write_config()
+    asyncio.run(perform())
+
+
+def _add_user_when_known(world, jid, end):
+    while True:
+        try:
+            world.cluster.add_user(jid, "held open")
+            return
+        except Trouble:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+
+
 def testssl_has_nothing_to_complain_about(world):
     scans = [
         Scan("https and wss", ["--headers", "https://localhost:%d" % world.port("wss")], world.authority.root, ["HSTS_time"]),
@@ -230,7 +272,8 @@ def testssl_has_nothing_to_complain_about(world):
 TESTS = [each_domain_shows_its_certificate, the_streams_to_counts_without_sni,
          unknown_names_get_the_certificate_for_all, each_domain_staples_its_ocsp_response,
          sessions_are_resumed_by_tickets,
-         certificates_are_loaded_anew_under_held_connections, testssl_has_nothing_to_complain_about]
+         certificates_are_loaded_anew_under_held_connections, a_reload_adds_a_domain_with_its_certificate,
+         testssl_has_nothing_to_complain_about]
 
 
 def perform(test, world):
