@@ -26,9 +26,9 @@ struct redis;
 struct custody_options {
     struct loop *loop;
     struct bus *bus;
-    struct redis *redis; /* NULL: there are no queues */
-    size_t remember;     /* deliveries */
-    uint32_t keep_ms;    /* what a client acknowledged stays in its queue for this long at least */
+    struct redis *redis;  /* NULL: there are no queues */
+    uint64_t remember_ms; /* deliveries are remembered for so long; 0: not */
+    uint32_t keep_ms;     /* what a client acknowledged stays in its queue for this long at least */
 };
 
 /* Embeddable; private but for `seen` and its size. */
@@ -40,6 +40,7 @@ struct custody {
     struct list_node told;   /* struct delivery.node: with the bus */
     struct list_node dirty;  /* struct custody_queue.dirty: to be written when this turn ends */
     struct list_node active; /* struct custody_queue.active: with something to trim */
+    struct list_node noting; /* remember.c: commands under way */
     struct loop_task flush;
     struct loop_timer tell_again;
     struct loop_timer write_again;

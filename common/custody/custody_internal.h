@@ -22,6 +22,10 @@ void custody_tick(void *custody);
 /* Commands under way no longer know the queue. */
 void queue_forget_writes(struct custody_queue *queue);
 
+/* remember.c */
+/* Commands under way no longer know the custody. */
+void custody_forget_noting(struct custody *custody);
+
 /* load.c */
 void queue_forget_load(struct custody_queue *queue);
 

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "bus/wire.h"
 #include "custody/custody_internal.h"
+#include "custody/remember.h"
 #include "jid/jid.h"
 #include "redis/redis.h"
 #include "registry/registry.h"
@@ -138,7 +139,7 @@ void custody_load_each(const struct custody_load *load, uint64_t after,
     }
 }
 
-static void remember(void *arg, const struct custody_stanza *stanza)
+static void take_stanza(void *arg, const struct custody_stanza *stanza)
 {
     struct custody_queue *queue = arg;
     struct seen_delivery key = {stanza->origin_sid, stanza->origin_n, queue->sid};
@@ -165,7 +166,7 @@ static enum custody_loaded take(struct custody_load *load)
     queue->id_part = (uint32_t)id[1];
     queue->acked = queue->acked_written = msg.u.queue_record.acked;
     queue->handled = queue->handled_kept = msg.u.queue_record.handled;
-    custody_load_each(load, 0, remember, queue);
+    custody_load_each(load, 0, take_stanza, queue);
     if (!list_is_linked(&queue->active))
         list_add_tail(&queue->custody->active, &queue->active);
     return CUSTODY_LOADED;
@@ -189,6 +190,7 @@ void custody_queue_load(struct custody_queue *queue, custody_loaded_fn *loaded, 
 {
     struct custody_load *load = load_new(queue, arg);
     load->loaded = loaded;
+    remember_read(queue); /* answered first */
     redis_call(queue->custody->options.redis, on_range, load, SPAN("XRANGE"), key_of(load),
                SPAN("-"), SPAN("+"));
 }

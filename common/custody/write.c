@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "bus/wire.h"
 #include "custody/custody_internal.h"
+#include "custody/remember.h"
 #include "jid/jid.h"
 #include "metric/metric.h"
 #include "redis/redis.h"
@@ -270,6 +271,8 @@ void custody_tick(void *arg)
         struct custody_queue *queue = CONTAINER_OF(node, struct custody_queue, active);
         queue->old_mark = queue->mark;
         queue->mark = queue->last;
+        if (redis_is_up(custody->options.redis))
+            remember_write(queue); /* before any of it is trimmed */
         if (has_to_trim(queue)) {
             queue->wants_state = true;
             queue_touch(queue);

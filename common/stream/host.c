@@ -42,7 +42,7 @@ void stream_options_load(struct stream_options *options, const struct conf *conf
     options->ping_timeout_ms = (uint32_t)conf_u64(conf, CONF_stream_ping_timeout);
     options->call_deadline_ms = (uint32_t)conf_u64(conf, CONF_stream_call_deadline);
     options->max_backlog_bytes = (uint32_t)conf_u64(conf, CONF_stream_max_backlog);
-    options->remember = (uint32_t)conf_u64(conf, CONF_stream_remember);
+    options->remember_ms = conf_u64(conf, CONF_stream_remember);
     options->resume_s = (uint32_t)(conf_u64(conf, CONF_stream_resume_time) / 1000);
     options->max_unacked = (uint32_t)conf_u64(conf, CONF_stream_max_unacked);
     options->ack_after = (uint32_t)conf_u64(conf, CONF_stream_ack_after);
@@ -97,7 +97,7 @@ struct stream_host *stream_host_new(const struct stream_options *options)
                                      .loop = options->loop,
                                      .bus = options->bus,
                                      .redis = options->redis,
-                                     .remember = options->remember,
+                                     .remember_ms = options->remember_ms,
                                      .keep_ms = options->keep_ms,
                                  });
     map64_init(&host->sessions);

@@ -89,7 +89,7 @@ struct stream_options {
     uint32_t ping_timeout_ms;    /* silence after the ping before the stream ends */
     uint32_t call_deadline_ms;   /* for session's answers */
     uint32_t max_backlog_bytes;  /* of stanzas kept while the bus takes none */
-    uint32_t remember;           /* deliveries remembered so that none is written twice */
+    uint64_t remember_ms;        /* how long deliveries are, so that none is written twice */
     uint32_t resume_s;           /* how long a session can be resumed; 0: not at all */
     uint32_t max_unacked;        /* stanzas a client may leave unacknowledged */
     uint32_t ack_after;          /* stanzas until it is asked for an acknowledgement, */

@@ -11,7 +11,6 @@
 #include "redis/redis.h"
 #include "registry/lease.h"
 
-#define REMEMBER  131072 /* deliveries */
 #define RETRY_MS  500
 #define KEEP_MS   10000
 #define TIMER_MAX 86400000u
@@ -342,7 +341,7 @@ struct keeper *keeper_new(struct session *session, struct bus *bus, const char *
                                        .loop = options->loop,
                                        .bus = bus,
                                        .redis = session->redis,
-                                       .remember = REMEMBER,
+                                       .remember_ms = conf_u64(options->conf, CONF_stream_remember),
                                        .keep_ms = KEEP_MS,
                                    });
     keeper->lease = registry_lease_new(options->loop, session->redis, instance,

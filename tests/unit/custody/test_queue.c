@@ -109,7 +109,7 @@ static int setup(void **state)
     wait_up();
     custody_init(&f.custody,
                  &(struct custody_options){
-                     .loop = f.loop, .redis = f.redis, .remember = 100, .keep_ms = 100});
+                     .loop = f.loop, .redis = f.redis, .remember_ms = 600000, .keep_ms = 100});
     return 0;
 }
 
@@ -267,7 +267,7 @@ static void the_next_holder_finds_all_it_must_know(void **state)
     until(&f.settled, 4);
     custody_queue_close(&first);
     seen_deinit(&f.custody.seen); /* as if it were another process */
-    seen_init(&f.custody.seen, 100);
+    seen_init(&f.custody.seen, f.loop, 600000);
     rename_to(KEY "1", KEY "2");
     assert_int_equal(load(&second, 2), CUSTODY_LOADED);
     assert_string_equal(f.text, "1:x 2:x 3:x 4:y ");

@@ -162,7 +162,7 @@ static int setup(void **state)
     memset(&e, 0, sizeof(e));
     custody_init(&e.custody, &(struct custody_options){.loop = rig->loop,
                                                        .redis = rig->session->redis,
-                                                       .remember = 100,
+                                                       .remember_ms = 600000,
                                                        .keep_ms = 10000});
     return 0;
 }

@@ -112,7 +112,7 @@ static void test_a_stanza_that_comes_again_is_written_once(void **state)
 {
     (void)state;
     struct stream_options options = default_options();
-    options.remember = 4;
+    options.remember_ms = 60000;
     fixture_up(&options);
     struct fake_conn *one = bound(ROMEO, 9);
     struct fake_conn *two = bound("romeo@localhost/house", 10);
