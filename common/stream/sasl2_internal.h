@@ -17,9 +17,14 @@ struct stream_sasl2 {
     uint32_t fast_flags;         /* WIRE_SASL_FAST, ... */
     uint64_t fast_count;         /* 0: none */
     size_t step;                 /* of what is done after the login */
-    struct buf bind;             /* <bind/> as it came; empty: none */
-    struct buf data;             /* for <additional-data/> */
-    struct buf results;          /* what features answered, for <success/> */
+    char *previd;                /* of <resume/> (XEP-0198); NULL: none */
+    uint32_t resume_h;
+    bool is_resumed;    /* the stream goes on as it was: no features follow */
+    size_t feature;     /* of Bind 2, the next to be switched on */
+    struct buf bind;    /* <bind/> as it came; empty: none */
+    struct buf bound;   /* what its features answered */
+    struct buf data;    /* for <additional-data/> */
+    struct buf results; /* what features answered, for <success/> */
 };
 
 void stream_sasl2_free(struct stream_sasl2 *sasl2);
@@ -39,6 +44,15 @@ void stream_bind2_offer(const struct stream *stream, const struct stream_offer *
                         struct buf *out);
 const char *stream_bind2_take(struct stream *stream, const struct xml_node *element);
 bool stream_bind2_step(struct stream *stream);
+/* A feature that took its time has answered. */
+void stream_bind2_go_on(struct stream *stream, struct span answer);
+/* xep0198_inline.c */
+void stream_sm_offer_resume(const struct stream *stream, const struct stream_offer *offer,
+                            struct buf *out);
+const char *stream_sm_take_resume(struct stream *stream, const struct xml_node *element);
+bool stream_sm_resume_step(struct stream *stream);
+/* A feature of Bind 2. */
+bool stream_sm_bind2_enable(struct stream *stream, const struct xml_node *request);
 /* xep0484_fast.c */
 void stream_fast_offer(const struct stream *stream, const struct stream_offer *offer,
                        struct buf *out);

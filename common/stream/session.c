@@ -220,7 +220,7 @@ void stream_session_leave(struct stream_session *session, bool for_good)
     session->is_leaving = true;
     part(session);
     cancel_call(session);
-    session->is_detaching = stream_session_has_queue(session);
+    session->is_detaching = stream_session_is_managed(session);
     session->ends = for_good || !session->is_detaching || session->sm->resume_s == 0;
     if (session->is_detaching) /* so that the client need not send again what is handled */
         save(session->sm);

@@ -85,10 +85,14 @@ static void finish(struct stream_session *session, bool ok)
     }
     sm->done(stream, ok, buf_span(&out));
     buf_deinit(&out);
-    if (ok && session->sm == sm) {
-        sm->is_on = true;
+    if (stream->session != session)
+        return; /* it did not take that */
+    sm->is_on = ok;
+    sm->holds = false;
+    if (ok)
         custody_queue_open(&sm->queue);
-    }
+    else
+        custody_queue_close(&sm->queue); /* what was held finds its way anew */
 }
 
 static void on_flagged(void *arg, enum bus_outcome outcome, const struct wire_msg *reply)
@@ -121,16 +125,25 @@ static void on_made(void *arg, bool ok)
                              options->call_deadline_ms, on_flagged, session);
 }
 
-void stream_sm_enable(struct stream *stream, bool resume, uint32_t max_s, stream_sm_done_fn *done)
+static bool is_true(struct span text)
 {
+    return span_is(text, "true") || span_is(text, "1");
+}
+
+void stream_sm_enable(struct stream *stream, const struct stream_sm_wish *wish,
+                      stream_sm_done_fn *done)
+{
+    uint64_t max_s = 0;
     struct stream_session *session = stream->session;
     struct stream_sm *sm = stream_sm_new(session);
     sm->done = done;
     sm->is_counted = true;
-    if (resume)
+    sm->holds = wish->holds;
+    (void)span_to_u64(wish->max, &max_s);
+    if (is_true(wish->resume))
         sm->resume_s = stream->host->options.resume_s;
     if (max_s > 0 && max_s < sm->resume_s)
-        sm->resume_s = max_s;
+        sm->resume_s = (uint32_t)max_s;
     custody_queue_make(&sm->queue, on_made, session);
 }
 
@@ -140,19 +153,12 @@ static void send_done(struct stream *stream, bool ok, struct span element)
     (void)stream_send(stream, element);
 }
 
-static bool is_true(struct span text)
-{
-    return span_is(text, "true") || span_is(text, "1");
-}
-
 void stream_sm_on_enable(struct stream *stream, const struct xml_top *top)
 {
-    uint64_t max_s = 0;
     if (stream->session->sm || !stream_sm_is_offered(stream)) {
         stream_sm_on_stray(stream, top);
         return;
     }
-    (void)span_to_u64(xml_attr_get(top, "max"), &max_s);
-    stream_sm_enable(stream, is_true(xml_attr_get(top, "resume")),
-                     max_s < UINT32_MAX ? (uint32_t)max_s : UINT32_MAX, send_done);
+    struct stream_sm_wish wish = {xml_attr_get(top, "resume"), xml_attr_get(top, "max"), false};
+    stream_sm_enable(stream, &wish, send_done);
 }

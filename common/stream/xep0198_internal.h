@@ -41,6 +41,7 @@ struct stream_sm {
     bool is_on;      /* <enabled/> or <resumed/> was sent: stanzas count */
     bool is_asking;  /* our <r/> waits */
     bool is_counted; /* <enable/> has come: the client's stanzas count */
+    bool holds;      /* until it is on, what is delivered waits in the queue */
     bool is_sent;    /* the stanza being handled has gone to the router */
 };
 
@@ -52,8 +53,15 @@ stream_rule_fn stream_sm_on_stray;
 /* ---- enabling and resuming ---- */
 /* Whether it is to be offered. */
 bool stream_sm_is_offered(const struct stream *stream);
-/* The stream is bound; `max_s` 0: the client does not say. */
-void stream_sm_enable(struct stream *stream, bool resume, uint32_t max_s, stream_sm_done_fn *done);
+/* What the client says, as attributes. */
+struct stream_sm_wish {
+    struct span resume;
+    struct span max;
+    bool holds; /* what is delivered before `done` was called comes after it */
+};
+/* The stream is bound. */
+void stream_sm_enable(struct stream *stream, const struct stream_sm_wish *wish,
+                      stream_sm_done_fn *done);
 /* The stream is authenticated and not bound; input is deferred until it is done. */
 void stream_sm_resume(struct stream *stream, struct span previd, uint32_t h,
                       stream_sm_done_fn *done);
@@ -69,10 +77,15 @@ static inline bool stream_is_managed(const struct stream *stream)
 {
     return stream->session && stream->session->sm && stream->session->sm->is_on;
 }
-/* Deliveries go through its queue: it is managed, or being resumed (nobody else has an epoch above 1). */
-static inline bool stream_session_has_queue(const struct stream_session *session)
+/* It is managed, or being resumed (nobody else has an epoch above 1). */
+static inline bool stream_session_is_managed(const struct stream_session *session)
 {
     return session->sm && (session->sm->is_on || session->epoch > 1);
+}
+/* Deliveries go through its queue. */
+static inline bool stream_session_has_queue(const struct stream_session *session)
+{
+    return stream_session_is_managed(session) || (session->sm && session->sm->holds);
 }
 /* A stanza of the client's has come, or has been dealt with without the router. */
 void stream_sm_came(struct stream_session *session);

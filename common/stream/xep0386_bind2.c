@@ -2,29 +2,29 @@
  * its <success/>. */
 #include "stream/bind_internal.h"
 #include "stream/sasl2_internal.h"
+#include "stream/xep0198_internal.h"
 
 /* What may be switched on with the session, one line each: `ns` is what <inline/> announces and
  * what the client's element is qualified by. `enable` finds the session live and nothing delivered
- * to it yet; it appends its answer, if it has one, to <bound/>. */
+ * to it yet; true: it answers later, by stream_bind2_go_on. */
 static const struct {
     const char *ns;
-    void (*enable)(struct stream *stream, const struct xml_node *request, struct buf *bound);
+    bool (*is_offered)(const struct stream *stream);
+    bool (*enable)(struct stream *stream, const struct xml_node *request);
 } features[] = {
-    {NULL, NULL},
+    {NS_SM, stream_sm_is_offered, stream_sm_bind2_enable},
 };
+
+#define FEATURE_COUNT (sizeof(features) / sizeof(features[0]))
 
 void stream_bind2_offer(const struct stream *stream, const struct stream_offer *offer,
                         struct buf *out)
 {
-    (void)stream;
     (void)offer;
-    if (!features[0].ns) {
-        buf_append_cstr(out, "<bind xmlns='" NS_BIND2 "'/>");
-        return;
-    }
     buf_append_cstr(out, "<bind xmlns='" NS_BIND2 "'><inline>");
-    for (size_t i = 0; features[i].ns; i++)
-        buf_printf(out, "<feature var='%s'/>", features[i].ns);
+    for (size_t i = 0; i < FEATURE_COUNT; i++)
+        if (features[i].is_offered(stream))
+            buf_printf(out, "<feature var='%s'/>", features[i].ns);
     buf_append_cstr(out, "</inline></bind>");
 }
 
@@ -45,22 +45,34 @@ static const struct xml_node *request_of(struct stream *stream)
 
 /* ---- session's answer ---- */
 
+/* Switches features on, one after the other; then <bound/> is complete. */
+static void next_feature(struct stream *stream)
+{
+    struct stream_sasl2 *sasl2 = stream->login->sasl2;
+    while (sasl2->feature < FEATURE_COUNT) {
+        size_t i = sasl2->feature++;
+        arena_reset(&stream->host->arena);
+        const struct xml_node *request =
+            xml_find(request_of(stream)->first_child, features[i].ns, NULL);
+        if (request && features[i].is_offered(stream) && features[i].enable(stream, request))
+            return;
+    }
+    buf_append_cstr(&sasl2->results, "<bound xmlns='" NS_BIND2 "'>");
+    buf_append_span(&sasl2->results, buf_span(&sasl2->bound));
+    buf_append_cstr(&sasl2->results, "</bound>");
+    stream_sasl2_go_on(stream);
+}
+
+void stream_bind2_go_on(struct stream *stream, struct span answer)
+{
+    buf_append_span(&stream->login->sasl2->bound, answer);
+    next_feature(stream);
+}
+
 static void confirm(struct stream *stream, const struct wire_bind_reply *bound)
 {
-    const struct xml_node *bind = request_of(stream);
-    struct buf *results = &stream->login->sasl2->results;
-    struct buf answers = {0};
     (void)bound;
-    for (size_t i = 0; features[i].ns; i++) {
-        const struct xml_node *request = xml_find(bind->first_child, features[i].ns, NULL);
-        if (request)
-            features[i].enable(stream, request, &answers);
-    }
-    buf_append_cstr(results, "<bound xmlns='" NS_BIND2 "'>");
-    buf_append_span(results, buf_span(&answers));
-    buf_append_cstr(results, "</bound>");
-    buf_deinit(&answers);
-    stream_sasl2_go_on(stream);
+    next_feature(stream);
 }
 
 /* The login was fine: the client may bind by RFC 6120 section 7, and is told there why not. */

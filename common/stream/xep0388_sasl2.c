@@ -16,12 +16,14 @@ static const struct {
     const char *(*take)(struct stream *stream, const struct xml_node *element);
 } inlines[] = {
     {NS_BIND2, "bind", stream_bind2_offer, stream_bind2_take},
+    {NS_SM, "resume", stream_sm_offer_resume, stream_sm_take_resume},
     {NS_FAST, "fast", stream_fast_offer, stream_fast_take},
     {NS_FAST, "request-token", NULL, stream_fast_take_request},
 };
 
 /* In this order; the first that binds a session is the last one taken. */
 static bool (*const steps[])(struct stream *stream) = {
+    stream_sm_resume_step,
     stream_bind2_step,
 };
 
@@ -38,6 +40,8 @@ void stream_sasl2_free(struct stream_sasl2 *sasl2)
     if (!sasl2)
         return;
     mem_free(sasl2->client);
+    mem_free(sasl2->previd);
+    buf_deinit(&sasl2->bound);
     buf_deinit(&sasl2->bind);
     buf_deinit(&sasl2->data);
     buf_deinit(&sasl2->results);
@@ -116,9 +120,10 @@ static void say_success(struct stream *stream)
 
 static void finish(struct stream *stream)
 {
+    bool is_resumed = stream->login->sasl2->is_resumed;
     say_success(stream);
     forget(stream->login);
-    if (stream->state == STREAM_ENDED)
+    if (stream->state == STREAM_ENDED || is_resumed)
         return;
     stream->state = stream->session ? STREAM_BOUND : STREAM_BINDING;
     stream_send_features(stream);

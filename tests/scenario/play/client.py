@@ -218,7 +218,8 @@ class Client:
             if answer.tag == names[0]:
                 if not exchange.accepts(answer.findtext("{%s}additional-data" % SASL2)):
                     raise Failure("the server's signature is wrong")
-                self.features = await self._expect(timeout, "{%s}features" % STREAMS)
+                if answer.find("{urn:xmpp:sm:3}resumed") is None:  # else the stream goes on at once
+                    self.features = await self._expect(timeout, "{%s}features" % STREAMS)
                 return answer
             self.send("<response xmlns='%s'>%s</response>" % (SASL2, exchange.answer(answer.text)))
 
