@@ -57,7 +57,7 @@ void queue_touch(struct custody_queue *queue)
         return;
     if (!list_is_linked(&queue->dirty))
         list_add_tail(&custody->dirty, &queue->dirty);
-    loop_task_schedule(&custody->flush);
+    loop_task_schedule_first(&custody->flush); /* before what is written to clients in this turn */
 }
 
 void queue_settle(struct custody_queue *queue, uint64_t number)

@@ -1,5 +1,7 @@
 /* Queues to Redis: what was added to a queue in this turn of the loop leaves as one XADD, and all
- * queues' commands leave in one write. An entry's id is never used twice, also when a command has to
+ * queues' commands leave in one write, before anything is written to a client: a process that is
+ * killed in between must not have told a client of what nobody else knows, or the numbers of both
+ * sides would part. An entry's id is never used twice, also when a command has to
  * be sent again: then the stanzas may be there twice, under the same numbers. */
 #include "base/clock.h"
 #include "base/log.h"
@@ -246,6 +248,7 @@ void custody_write_dirty(void *arg)
         if (!write_queue(CONTAINER_OF(node, struct custody_queue, dirty)))
             list_add_tail(&later, node);
     }
+    redis_flush(custody->options.redis);
     if (!list_is_empty(&later))
         again_later(custody);
     for (struct list_node *node; (node = list_pop(&later));)

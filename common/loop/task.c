@@ -17,6 +17,12 @@ void loop_task_schedule(struct loop_task *task)
         list_add_tail(&task->loop->tasks, &task->node);
 }
 
+void loop_task_schedule_first(struct loop_task *task)
+{
+    list_remove(&task->node);
+    list_add_head(&task->loop->tasks, &task->node);
+}
+
 void loop_task_cancel(struct loop_task *task)
 {
     list_remove(&task->node);

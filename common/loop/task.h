@@ -25,6 +25,8 @@ void loop_task_init(struct loop_task *task, struct loop *loop, loop_task_fn *fn,
  * scheduled; a task scheduled by a task runs in the same turn. fn may reschedule or free its task.
  */
 void loop_task_schedule(struct loop_task *task);
+/* The same, before all that wait: for what must have happened before anybody else is told of it. */
+void loop_task_schedule_first(struct loop_task *task);
 /* Harmless when not scheduled. Must precede freeing what the task is embedded in. */
 void loop_task_cancel(struct loop_task *task);
 

@@ -142,6 +142,14 @@ static void on_flush(void *arg)
     metric_inc(METRIC_redis_flushes);
 }
 
+void redis_flush(struct redis *redis)
+{
+    if (!loop_task_is_scheduled(&redis->flush))
+        return;
+    loop_task_cancel(&redis->flush);
+    on_flush(redis);
+}
+
 static void on_retry(void *arg)
 {
     redis_connect(arg);

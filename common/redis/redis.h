@@ -42,6 +42,8 @@ typedef void redis_fn(void *arg, const struct redis_reply *reply);
  */
 void redis_command(struct redis *redis, redis_fn *fn, void *arg, size_t argc,
                    const struct span *argv);
+/* Sends what was issued in this turn now instead of at its end. */
+void redis_flush(struct redis *redis);
 /* redis_call(redis, fn, arg, SPAN("HGET"), key, field) */
 #define redis_call(redis, fn, arg, ...)                                                            \
     redis_command((redis), (fn), (arg),                                                            \

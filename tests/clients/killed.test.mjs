@@ -36,7 +36,9 @@ async function logIn(account, n, configure = () => {}) {
   xmpp.on('online', (jid) => {
     one.online += 1;
     one.jid = jid.toString();
-    xmpp.send(xml('presence')).catch(() => {});
+    // xmpp.js does not count what comes in the same breath as <enabled/>: nothing is asked for before.
+    until('stream management', () => xmpp.streamManagement.enabled).catch(() => {})
+      .then(() => xmpp.send(xml('presence'))).catch(() => {});
   });
   open.push(xmpp);
   configure(xmpp);
