@@ -95,8 +95,11 @@ int archive_store_put(struct sql_conn *conn, struct kept *kept)
 
 /* ---- reading ---- */
 
+/* SQLite chooses indexes without knowing how many rows there are: `+at_ms` and `account || ''` keep it
+ * from those that would find the whole archive. */
+
 #define RANGE                                                                                      \
-    "account = $1 AND id > $2 AND id < $3 AND at_ms >= $4 AND at_ms <= $5 AND xml IS NOT NULL"
+    "account = $1 AND id > $2 AND id < $3 AND +at_ms >= $4 AND +at_ms <= $5 AND xml IS NOT NULL"
 /* PostgreSQL wants every parameter used. */
 #define ALL      RANGE " AND CAST($6 AS TEXT) IS NOT NULL AND CAST($7 AS TEXT) IS NOT NULL"
 #define PEER     RANGE " AND peer = $6 AND CAST($7 AS TEXT) IS NOT NULL"
@@ -196,7 +199,8 @@ void archive_store_find(struct sql *sql, struct span account,
                         const struct span uids[ARCHIVE_FIND_MAX], sql_fn *fn, void *arg)
 {
     sql_query(sql, key_of(account),
-              &SQL("SELECT uid, id FROM archive WHERE uid IN ($1, $2, $3, $4) AND account = $5",
+              &SQL("SELECT uid, id FROM archive WHERE uid IN ($1, $2, $3, $4) "
+                   "AND account || '' = $5",
                    sql_blob(uids[0]), sql_blob(uids[1]), sql_blob(uids[2]), sql_blob(uids[3]),
                    sql_text(account)),
               fn, arg);
@@ -209,7 +213,7 @@ void archive_store_some(struct sql *sql, struct span account, const struct span 
         "SELECT id, uid, at_ms, xml, (SELECT COUNT(*) FROM archive WHERE id < 0) FROM archive "
         "WHERE uid IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, "
         "$18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30) "
-        "AND account = $31 AND xml IS NOT NULL ORDER BY id";
+        "AND account || '' = $31 AND xml IS NOT NULL ORDER BY id";
     struct sql_value params[ARCHIVE_SOME_MAX + 1];
 
     for (size_t i = 0; i < ARCHIVE_SOME_MAX; i++)
