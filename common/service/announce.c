@@ -59,12 +59,14 @@ static void add_feature(struct lines *lines, const struct service_feature *featu
 size_t service_announce(const struct service_table *table, struct arena *arena,
                         const struct span **lines_out)
 {
-    size_t most = 3 + table->handler_count * (SCOPES + 2) + table->feature_count * SCOPES * 2;
+    size_t most = 4 + table->handler_count * (SCOPES + 2) + table->feature_count * SCOPES * 2;
     struct lines lines = {.arena = arena};
 
     lines.items = arena_calloc(arena, most, sizeof(struct span));
     if (table->presence)
         add(&lines, SPAN("presence"));
+    if (table->clear)
+        add(&lines, SPAN("accounts"));
     if (table->keeps)
         add(&lines, SPAN("keep"));
     if (table->archives)

@@ -11,12 +11,14 @@
 #include "jid/jid.h"
 #include "loop/timer.h"
 #include "metric/metric.h"
+#include "service/clear_internal.h"
 
 #define RETRY_MS 20 /* a full backlog is tried again after this */
 
 struct service {
     struct service_options options;
     struct list_node requests; /* struct work.node */
+    struct list_node clears;   /* struct clearing.node */
     size_t request_count;
     struct list_node sending; /* struct outgoing.node: with the bus, not settled */
     struct list_node backlog; /* struct outgoing.node: what the bus had no room for */
@@ -187,6 +189,11 @@ bool service_item(struct service *service, struct bus_peer *peer, uint64_t token
     struct service_request *request;
     struct span bytes;
 
+    if (msg->id == WIRE_ID_clear_account && service->options.table->clear) {
+        clear_item(&service->options, &service->clears,
+                   &(struct clear_item){peer, token, msg->u.clear_account.account});
+        return true;
+    }
     if (msg->id != WIRE_ID_handle)
         return false;
     request = &work_new(service, peer, token)->pub;
@@ -395,6 +402,7 @@ struct service *service_new(const struct service_options *options)
 
     service->options = *options;
     list_init(&service->requests);
+    list_init(&service->clears);
     list_init(&service->sending);
     list_init(&service->backlog);
     loop_timer_init(&service->retry, options->loop, retry_backlog, service);
@@ -413,6 +421,7 @@ void service_free(struct service *service)
     outgoing_free(CONTAINER_OF(node, struct outgoing, node));
     LIST_FOREACH_SAFE(node, &service->requests)
     work_free(CONTAINER_OF(node, struct work, node));
+    clear_free(&service->clears);
     buf_deinit(&service->stanza);
     mem_free(service);
 }
@@ -426,6 +435,7 @@ void service_peer_down(struct service *service, struct bus_peer *peer)
         if (work->peer == peer)
             work->peer = NULL;
     }
+    clear_peer_down(&service->clears, peer);
 }
 
 size_t service_pending(const struct service *service)

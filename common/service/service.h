@@ -13,6 +13,7 @@
  *
  * - `iq NS SCOPE`: iq get/set whose payload is in NS; SCOPE is server, account, own or full
  * - `presence`: all presence of and to accounts
+ * - `accounts`: keeps data of accounts, takes clear_account (bus/wire.def)
  * - `keep`: messages that wait for their account (items keep, came)
  * - `archive`: messages for the archives of accounts (keep)
  * - `feature VAR SCOPE`: a disco#info feature of the server or of accounts
@@ -48,6 +49,15 @@ struct service_request;
 
 typedef void service_handler_fn(void *ctx, struct service_request *request);
 
+/* An account whose name may have been another one's: what that one has left must go, before the
+ * account is made. Ended by service_cleared. */
+struct service_clear {
+    struct span account;
+    void *data; /* the handler's own */
+};
+/* Must bear being run again, for one that did not end well. */
+typedef void service_clear_fn(void *ctx, struct service_clear *clear);
+
 struct service_handler {
     const char *ns;
     const char *element; /* NULL: any */
@@ -73,6 +83,7 @@ struct service_table {
     const struct service_feature *features;
     size_t feature_count;
     service_handler_fn *presence; /* NULL: this daemon does not own presence */
+    service_clear_fn *clear;      /* NULL: this daemon keeps no data of accounts */
     bool keeps;    /* takes `keep` and `came` items (bus/wire.def) for the offline store */
     bool archives; /* and what is to be archived */
 };
@@ -108,7 +119,7 @@ struct service *service_new(const struct service_options *options);
 /* Frees it and every request that was not answered; their items stay unsettled. */
 void service_free(struct service *service);
 
-/* For bus_handlers.item: deals with `handle` items, returns false for all others (untouched). */
+/* For bus_handlers.item: deals with `handle` and `clear_account` items, returns false for all others (untouched). */
 bool service_item(struct service *service, struct bus_peer *peer, uint64_t token,
                   const struct wire_msg *msg);
 /* For bus_handlers.peer_down: must be called. */
@@ -131,6 +142,10 @@ void service_vouch(struct service_request *request);
 void service_pass(struct service_request *request);
 /* Nothing to answer. */
 void service_finish(struct service_request *request);
+
+/* All of the account is gone: settles the item. `ok` false: it could not be done now and is tried
+ * again a little later. */
+void service_cleared(struct service_clear *clear, bool ok);
 
 /* ---- stanzas of the service's own ---- */
 /* Told once the routers have it (or never, when the service is freed first). */

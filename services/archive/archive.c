@@ -30,11 +30,24 @@ static const struct service_feature features[] = {
     {.feature = NS_SID, .scopes = SERVICE_ACCOUNT},
 };
 
+static void on_cleared(void *arg, bool ok)
+{
+    service_cleared(arg, ok);
+}
+
+static void clear_account(void *ctx, struct service_clear *clear)
+{
+    struct archive *archive = ctx;
+
+    trim_forget(archive->trim, clear->account, on_cleared, clear);
+}
+
 const struct service_table archive_table = {
     .handlers = handlers,
     .handler_count = sizeof(handlers) / sizeof(handlers[0]),
     .features = features,
     .feature_count = sizeof(features) / sizeof(features[0]),
+    .clear = clear_account,
     .keeps = true,
     .archives = true,
 };

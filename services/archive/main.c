@@ -18,6 +18,9 @@
  *     came: a session of an account can take messages; settled when it is noted that the account's
  *     messages are to be delivered.
  *
+ *     clear_account: an account of that name is about to be made; settled when nothing is left of
+ *     an earlier one.
+ *
  *     Takes `handle` items: iqs in urn:xmpp:mam:2. Sends `forward` items: what was found, messages
  *     that were stored, errors. Hears `account_removed`: forgets all of the account.
  *

@@ -15,7 +15,8 @@
  *     Takes `handle` items: presence of and for accounts, and iqs in jabber:iq:roster and
  *     jabber:iq:last and urn:xmpp:blocking. Sends `forward` and `forget_account` items, publishes
  *     `presence_changed` and `block_changed`. Hears `account_removed`:
- *     cancels that account's subscriptions and forgets its roster.
+ *     cancels that account's subscriptions and forgets its roster; takes `clear_account`: does so
+ *     before an account of that name is made anew.
  *
  * STATE
  *     SQL: the tables roster_version, roster_item, last_activity, blocked, block_change. Redis:

@@ -32,6 +32,7 @@ const struct service_table presence_table = {
     .features = features,
     .feature_count = sizeof(features) / sizeof(features[0]),
     .presence = presence_stanza,
+    .clear = removal_clear,
 };
 
 /* Presence by type: what the account's client sends without and with `to`, what comes for it. */
@@ -130,6 +131,7 @@ int presence_open(struct daemon *d, void **ctx_out)
         .loop = d->loop, .bus = d->bus, .table = &presence_table, .ctx = presence};
     presence->daemon = d;
     map_init(&presence->accounts);
+    map_init(&presence->clears);
     presence->service = service_new(&options);
     presence_reload(presence);
     if (open_stores(presence) != 0) {
@@ -175,6 +177,7 @@ void presence_close(void *ctx)
     redis_free(presence->redis);
     sql_free(presence->sql);
     job_free_all(presence);
+    map_deinit(&presence->clears);
     service_free(presence->service);
     mem_free(presence);
 }

@@ -37,6 +37,7 @@ struct presence {
     struct presence_limits limits;
     struct map accounts; /* bare JID to struct job_queue: accounts with work */
     size_t jobs;
+    struct map clears; /* bare JID to struct service_clear: accounts about to be made */
     daemon_done_fn *drained;
     void *drained_arg;
 };
@@ -75,5 +76,6 @@ service_handler_fn xep0191_get;      /* xep0191_blocking.c: <blocklist/> */
 service_handler_fn xep0191_set;      /* xep0191_blocking.c: <block/>, <unblock/> */
 /* removal.c: the account is gone. */
 void removal_start(struct presence *presence, struct span account);
+service_clear_fn removal_clear; /* removal.c: an account of that name is about to be made */
 
 #endif

@@ -1,7 +1,8 @@
 /* An account was removed: contacts hear that it is gone, its rows go.
  *
  * Every presence daemon hears the notice and does this; the second one finds nothing, or says what
- * the contacts have heard already, which the state machine ignores.
+ * the contacts have heard already, which the state machine ignores. It is done again before an
+ * account of that name is made anew.
  */
 #include "block_store.h"
 #include "contact.h"
@@ -19,8 +20,12 @@ struct removal {
 static void done(struct job *job)
 {
     struct removal *removal = job->data;
+    struct service_clear *clear = map_remove(&job->presence->clears, job->account);
     LOG_INFO("roster_removed", "account=%.*s contacts=%zu", SPAN_ARG(job->account),
              removal->roster.count);
+    if (clear) {
+        service_cleared(clear, true);
+    }
     job_finish(job);
 }
 
@@ -49,4 +54,16 @@ static void run(struct job *job)
 void removal_start(struct presence *presence, struct span account)
 {
     job_start(presence, account, NULL, run);
+}
+
+/* What daemons that were away when it was removed have not done is done now. One that could not be
+ * done in time is not settled, and the account is not made. */
+void removal_clear(void *ctx, struct service_clear *clear)
+{
+    struct presence *presence = ctx;
+    struct service_clear *earlier = map_put(&presence->clears, clear->account, clear);
+    if (earlier && earlier != clear) {
+        service_cleared(earlier, false);
+    }
+    removal_start(presence, clear->account);
 }

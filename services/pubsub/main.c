@@ -10,7 +10,8 @@
  *
  * MESSAGES
  *     Takes `handle` items: iqs in vcard-temp and jabber:iq:private. Sends `forward` items: the
- *     answers. Hears `account_removed`: forgets what the account had stored.
+ *     answers. Hears `account_removed`: forgets what the account had stored; takes
+ *     `clear_account`: does so before an account of that name is made anew.
  *
  * STATE
  *     SQL: the tables vcard, private_xml. Redis: the hash of the photo in a vCard (jd:v:*). In

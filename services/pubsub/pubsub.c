@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "redis/keys.h"
+#include "forget.h"
 #include "store.h"
 #include "xml/ns.h"
 
@@ -27,6 +27,7 @@ const struct service_table pubsub_table = {
     .handler_count = sizeof(handlers) / sizeof(handlers[0]),
     .features = features,
     .feature_count = sizeof(features) / sizeof(features[0]),
+    .clear = forget_clear,
 };
 
 /* ---- life ---- */
@@ -78,6 +79,7 @@ int pubsub_open(struct daemon *d, void **ctx_out)
     struct service_options options = {
         .loop = d->loop, .bus = d->bus, .table = &pubsub_table, .ctx = pubsub};
     pubsub->daemon = d;
+    list_init(&pubsub->forgetting);
     pubsub->service = service_new(&options);
     pubsub_reload(pubsub);
     if (open_stores(pubsub) != 0) {
@@ -122,6 +124,7 @@ void pubsub_close(void *ctx)
     pubsub->drained = NULL;
     redis_free(pubsub->redis);
     sql_free(pubsub->sql);
+    forget_free(pubsub);
     service_free(pubsub->service);
     mem_free(pubsub);
 }
@@ -143,19 +146,10 @@ void pubsub_peer_down(void *ctx, struct bus_peer *peer)
 }
 
 /* Every instance hears it and does this; the second one finds nothing. */
-static void forget(struct pubsub *pubsub, struct span account)
-{
-    struct arena arena = {0};
-    store_forget(pubsub->sql, account);
-    redis_call(pubsub->redis, NULL, NULL, SPAN("DEL"),
-               redis_key(REDIS_KEY_avatar, account, (struct span){0}, &arena));
-    arena_deinit(&arena);
-}
-
 void pubsub_notice(void *ctx, const struct wire_msg *msg)
 {
     struct pubsub *pubsub = ctx;
     if (msg->id == WIRE_ID_account_removed) {
-        forget(pubsub, msg->u.account_removed.account);
+        forget_account(pubsub, msg->u.account_removed.account, NULL);
     }
 }

@@ -7,6 +7,7 @@
 #ifndef JACKDAW_PUBSUB_PUBSUB_H
 #define JACKDAW_PUBSUB_PUBSUB_H
 
+#include "base/list.h"
 #include "daemon/daemon.h"
 #include "redis/redis.h"
 #include "service/service.h"
@@ -24,7 +25,8 @@ struct pubsub {
     struct sql *sql;
     struct service *service;
     struct pubsub_limits limits;
-    size_t asks; /* requests at the database */
+    size_t asks;                 /* requests at the database */
+    struct list_node forgetting; /* forget.c's */
     daemon_done_fn *drained;
     void *drained_arg;
 };

@@ -18,22 +18,35 @@ uint64_t store_key(struct span account)
     return hash_span(account);
 }
 
-static void on_forgotten(void *arg, const struct sql_result *result)
+/* On a worker. */
+static int forget_all(struct sql_conn *conn, void *arg)
 {
-    const char *table = arg;
-    if (sql_status(result) != SQL_OK) {
-        LOG_ERROR("rows_of_removed_account_stay", "table=%s", table);
-    } else if (sql_affected(result) > 0) {
-        LOG_INFO("rows_removed", "table=%s rows=%lld", table, (long long)sql_affected(result));
+    const struct store_forgetting *forgetting = arg;
+    struct sql_value account = sql_text(forgetting->account);
+    const struct sql_statement statements[] = {
+        {.text = "DELETE FROM vcard WHERE account = $1", .params = &account, .param_count = 1},
+        {.text = "DELETE FROM private_xml WHERE account = $1",
+         .params = &account,
+         .param_count = 1},
+    };
+    for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]); i++) {
+        if (sql_status(sql_exec(conn, &statements[i])) != SQL_OK) {
+            return -1;
+        }
     }
+    return 0;
 }
 
-void store_forget(struct sql *sql, struct span account)
+static void on_forgotten(void *arg, enum sql_status status)
 {
-    static char vcard[] = "vcard", private_xml[] = "private_xml";
-    sql_query(sql, store_key(account),
-              &SQL("DELETE FROM vcard WHERE account = $1", sql_text(account)), on_forgotten, vcard);
-    sql_query(sql, store_key(account),
-              &SQL("DELETE FROM private_xml WHERE account = $1", sql_text(account)), on_forgotten,
-              private_xml);
+    struct store_forgetting *forgetting = arg;
+    if (status != SQL_OK) {
+        LOG_ERROR("rows_of_removed_account_stay", "account=%.*s", SPAN_ARG(forgetting->account));
+    }
+    forgetting->done(forgetting, status == SQL_OK);
+}
+
+void store_forget(struct sql *sql, struct store_forgetting *forgetting)
+{
+    sql_transaction(sql, store_key(forgetting->account), forget_all, on_forgotten, forgetting);
 }

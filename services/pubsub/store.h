@@ -6,6 +6,7 @@
 #include "base/span.h"
 #include "sql/sql.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,7 +15,13 @@ extern const size_t store_migration_count;
 
 /* What keeps the statements of an account in order. */
 uint64_t store_key(struct span account);
-/* Forgets all rows of the account: it was removed. Not waited for; logged. */
-void store_forget(struct sql *sql, struct span account);
+/* An account that was removed. */
+struct store_forgetting {
+    struct span account;
+    void (*done)(struct store_forgetting *forgetting, bool ok);
+};
+/* Forgets all rows of the account, then calls `done`; borrows `forgetting` until then. A failure is
+ * logged. */
+void store_forget(struct sql *sql, struct store_forgetting *forgetting);
 
 #endif

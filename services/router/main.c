@@ -24,12 +24,12 @@
  *
  *     forward: a stanza a service made, for one or many recipients; one deliver per holder.
  *
- *     missed: a holder does not have these sessions any more: routed anew without them.
- *
  *     dealt: a service has sent what a client's stanza asked for: the client's next one, which
  *     waited so as not to overtake, goes on.
  *
  *     end_session: passed on to the holder.
+ *
+ *     clear_account: passed on to one instance of each kind that keeps data of accounts.
  *
  *     stream_features: sent to daemons with clients' streams: the server's capabilities (XEP-0115,
  *     XEP-0390) as disco#info has them now.

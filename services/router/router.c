@@ -4,6 +4,7 @@
 #include "adopt.h"
 #include "answer.h"
 #include "base/assert.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
@@ -194,6 +195,38 @@ static void item_dealt(struct router *router, struct job_options *options,
     bus_settle(options->spoke->peer, options->token);
 }
 
+/* ---- an account is about to be made ---- */
+
+static void clearing_settled(void *arg, enum bus_outcome outcome)
+{
+    (void)outcome; /* bus_send goes on until a daemon has done it */
+    job_release(arg);
+}
+
+static void clear_at(void *arg, const struct owner *owner)
+{
+    struct job *job = arg;
+    struct wire_msg msg = {.id = WIRE_ID_clear_account, .u.clear_account.account = job->stanza};
+
+    if (bus_send(job->router->bus, owner->kind, hash_span(job->stanza), &msg, clearing_settled,
+                 job) == 0)
+        job_hold(job);
+    else
+        LOG_WARN("account-not-cleared", "kind=%s account=%.*s", owner->kind, SPAN_ARG(job->stanza));
+}
+
+/* The job's stanza is the account's name. */
+static void item_clear_account(struct router *router, struct job_options *options,
+                               const struct wire_msg *msg)
+{
+    struct job *job;
+
+    options->stanza = msg->u.clear_account.account;
+    job = job_new(router, options);
+    services_each_account_owner(router->services, clear_at, job);
+    job_release(job);
+}
+
 typedef void item_fn(struct router *router, struct job_options *options,
                      const struct wire_msg *msg);
 
@@ -201,9 +234,13 @@ static const struct {
     enum wire_id id;
     item_fn *fn;
 } items[] = {
-    {WIRE_ID_route, item_route},   {WIRE_ID_forward, item_forward},
-    {WIRE_ID_missed, item_missed}, {WIRE_ID_end_session, item_end_session},
-    {WIRE_ID_dealt, item_dealt},   {WIRE_ID_forget_account, item_forget_account},
+    {WIRE_ID_route, item_route},
+    {WIRE_ID_forward, item_forward},
+    {WIRE_ID_missed, item_missed},
+    {WIRE_ID_end_session, item_end_session},
+    {WIRE_ID_dealt, item_dealt},
+    {WIRE_ID_forget_account, item_forget_account},
+    {WIRE_ID_clear_account, item_clear_account},
 };
 
 void router_item(void *ctx, struct bus_peer *peer, uint64_t token, const struct wire_msg *msg)

@@ -114,6 +114,14 @@ static int learn_streams(struct services *services, struct owner *owner, const s
     return 0;
 }
 
+static int learn_accounts(struct services *services, struct owner *owner, const struct span *words)
+{
+    (void)services;
+    (void)words;
+    owner->has_accounts = true;
+    return 0;
+}
+
 static int learn_keep(struct services *services, struct owner *owner, const struct span *words)
 {
     (void)words;
@@ -158,7 +166,7 @@ static const struct {
     {"iq", 3, learn_iq},           {"presence", 1, learn_presence},
     {"feature", 3, learn_feature}, {"identity", 4, learn_identity},
     {"keep", 1, learn_keep},       {"archive", 1, learn_archive},
-    {"streams", 1, learn_streams},
+    {"streams", 1, learn_streams}, {"accounts", 1, learn_accounts},
 };
 
 static size_t split(struct span line, struct span words[MAX_WORDS])
@@ -226,6 +234,18 @@ const struct owner *services_presence(const struct services *services)
 const struct owner *services_keeper(const struct services *services)
 {
     return services->keeper && is_alive(services, services->keeper) ? services->keeper : NULL;
+}
+
+void services_each_account_owner(const struct services *services,
+                                 void (*each)(void *arg, const struct owner *owner), void *arg)
+{
+    LIST_FOREACH(node, &services->owners)
+    {
+        const struct owner *owner = CONTAINER_OF(node, struct owner, node);
+
+        if (owner->has_accounts)
+            each(arg, owner);
+    }
 }
 
 bool services_is_archived(const struct services *services)

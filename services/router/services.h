@@ -27,8 +27,9 @@ enum services_what { SERVICES_FEATURE, SERVICES_IDENTITY };
 struct owner {
     struct list_node node;
     uint32_t instances;
-    uint64_t gone_ms; /* since when there is none */
-    bool has_streams; /* clients' */
+    uint64_t gone_ms;  /* since when there is none */
+    bool has_streams;  /* clients' */
+    bool has_accounts; /* keeps data of accounts */
     char kind[];
 };
 
@@ -52,6 +53,9 @@ const struct owner *services_iq(const struct services *services, struct span ns,
                                 enum services_scope scope);
 /* The owner of presence, there or not. */
 const struct owner *services_presence(const struct services *services);
+/* Calls `each` for every kind that keeps data of accounts, there or not. */
+void services_each_account_owner(const struct services *services,
+                                 void (*each)(void *arg, const struct owner *owner), void *arg);
 /* Who keeps messages, or NULL; and whether it archives them too. */
 const struct owner *services_keeper(const struct services *services);
 bool services_is_archived(const struct services *services);

@@ -1,5 +1,6 @@
 /* Adding an account (by the operator, or by anybody where registration is on) and changing its
  * password. */
+#include "account_clear.h"
 #include "account_hash.h"
 
 #include "base/log.h"
@@ -48,7 +49,7 @@ static void on_added(void *arg, enum account_status status)
 
 static void on_add_hashed(struct hash_job *hash)
 {
-    account_store_add(hash->job.session->accounts, hash->account, &hash->verifiers, on_added, hash);
+    account_clear_add(hash->job.session, hash->account, &hash->verifiers, on_added, hash);
 }
 
 static void hash_given(struct add_job *job)

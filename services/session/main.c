@@ -22,7 +22,8 @@
  *     As a holder of sessions whose client is away: deliver, adopt, end_session; missed, for what
  *     such a session did not get when its time is over.
  *
- *     Items sent to routers: end_session (resource taken, account removed), route (unavailable
+ *     Items sent to routers: clear_account (before an account is made: what an earlier one of that
+ *     name has left goes first), end_session (resource taken, account removed), route (unavailable
  *     presence for the sessions of a dead daemon), forward (answers).
  *
  *     Notices published: session_changed, account_removed; after Redis or SQL has it.

@@ -5,6 +5,7 @@
  */
 #include "sasl.h"
 
+#include "account_clear.h"
 #include "account_hash.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -184,7 +185,7 @@ static void on_looked_up(void *arg, enum account_status status)
         let_in(job);
     } else if (conf_bool_of(session->options.conf, CONF_session_oauth_accounts,
                             job->state.domain)) {
-        account_store_add(session->accounts, job->state.account, &none, on_made, job);
+        account_clear_add(session, job->state.account, &none, on_made, job);
     } else {
         refuse_token(job, "no such account");
     }

@@ -1,6 +1,7 @@
 /* The daemon's state, its table of calls, and what its parts share. */
 #include "session.h"
 
+#include "account_clear.h"
 #include "account_remove.h"
 #include "base/buf.h"
 #include "base/hash.h"
@@ -111,6 +112,7 @@ struct session *session_new(const struct session_options *options, char *error, 
     const struct conf *conf = options->conf;
     session->options = *options;
     list_init(&session->jobs);
+    list_init(&session->clearings);
     loop_timer_init(&session->secret_timer, options->loop, load_secret, session);
     if (open_stores(session, error, error_size) != 0) {
         close_stores(session);
@@ -148,6 +150,7 @@ void session_free(struct session *session)
     token_store_free(session->tokens);
     sweep_free(session->sweep);
     keeper_free(session->keeper);
+    account_clear_free(session);
     LIST_FOREACH_SAFE(node, &session->jobs)
     {
         free_job(CONTAINER_OF(node, struct job, node));

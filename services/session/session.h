@@ -57,6 +57,7 @@ struct session {
     struct oauth *oauth;
     struct keeper *keeper;
     struct list_node jobs;
+    struct list_node clearings; /* account_clear.c's */
     struct loop_timer secret_timer;
     bool has_secret;
     uint8_t state_key[CRYPT_KEY_SIZE];    /* seals SASL states */

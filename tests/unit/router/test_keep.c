@@ -13,7 +13,7 @@
 static const struct span archive_lines[] = {
     {"keep", 4},
     {"archive", 7},
-    {"feature msgoffline server", 25},
+    {"accounts", 8},
 };
 
 static struct bus_peer *archive;
@@ -147,6 +147,33 @@ static void who_comes_is_told_to_the_archive(void **state)
     fake_settle(1, BUS_SETTLED);
     assert_false(is_settled(f.next_token));
     fake_settle(0, BUS_SETTLED);
+    assert_true(is_settled(f.next_token));
+}
+
+static void an_account_to_be_made_is_cleared_first(void **state)
+{
+    struct wire_msg msg = {.id = WIRE_ID_clear_account};
+
+    (void)state;
+    archive_comes(3);
+    msg.u.clear_account.account = SPAN("benvolio@localhost");
+    router_item(f.router, f.session, ++f.next_token, &msg);
+    assert_int_equal(fake.sent_count, 1);
+    assert_int_equal(fake.sent[0].msg.id, WIRE_ID_clear_account);
+    assert_string_equal(fake.sent[0].to, "archive");
+    assert_true(span_is(fake.sent[0].msg.u.clear_account.account, "benvolio@localhost"));
+    assert_false(is_settled(f.next_token));
+    fake_settle(0, BUS_SETTLED);
+    assert_true(is_settled(f.next_token));
+}
+
+static void where_nobody_keeps_data_nothing_is_waited_for(void **state)
+{
+    struct wire_msg msg = {.id = WIRE_ID_clear_account};
+
+    (void)state;
+    msg.u.clear_account.account = SPAN("benvolio@localhost");
+    router_item(f.router, f.session, ++f.next_token, &msg);
     assert_true(is_settled(f.next_token));
 }
 
@@ -323,6 +350,9 @@ int main(void)
                                         teardown),
         OFFLINE_TEST(a_stored_message_that_finds_nobody_comes_back),
         OFFLINE_TEST(who_comes_is_told_to_the_archive),
+        cmocka_unit_test_setup_teardown(an_account_to_be_made_is_cleared_first, setup, teardown),
+        cmocka_unit_test_setup_teardown(where_nobody_keeps_data_nothing_is_waited_for, setup,
+                                        teardown),
         ARCHIVE_TEST(both_sides_archive_and_the_recipient_is_told_the_id),
         ARCHIVE_TEST(an_id_is_the_same_whoever_routes_it),
         ARCHIVE_TEST(an_absent_recipient_stores_and_archives_in_one_item),

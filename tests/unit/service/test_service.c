@@ -14,6 +14,8 @@
 #include <cmocka.h>
 
 static struct {
+    struct service_clear *clear;
+    int clears;
     struct loop *loop;
     struct service *service;
     struct bus_peer *router;
@@ -49,6 +51,13 @@ static void on_presence(void *ctx, struct service_request *request)
     service_finish(request);
 }
 
+static void on_clear(void *ctx, struct service_clear *clear)
+{
+    (void)ctx;
+    t.clears++;
+    t.clear = clear;
+}
+
 static const struct service_handler handlers[] = {
     {"jabber:iq:roster", "query", SERVICE_GET, SERVICE_OWN, NULL, on_roster_get},
     {"jabber:iq:last", "query", SERVICE_GET, SERVICE_ACCOUNT | SERVICE_OWN, "jabber:iq:last",
@@ -63,7 +72,8 @@ static const struct service_table table = {.handlers = handlers,
                                            .handler_count = 3,
                                            .features = features,
                                            .feature_count = 2,
-                                           .presence = on_presence};
+                                           .presence = on_presence,
+                                           .clear = on_clear};
 
 static int setup(void **state)
 {
@@ -135,6 +145,7 @@ static void announcements_come_from_the_table(void **state)
 {
     static const char *const expected[] = {
         "presence",
+        "accounts",
         "iq jabber:iq:roster own",
         "iq jabber:iq:last account",
         "iq jabber:iq:last own",
@@ -313,6 +324,23 @@ static void other_items_and_nonsense_do_no_harm(void **state)
     assert_int_equal(fake.settled[0], 2);
 }
 
+static void an_account_is_cleared_until_it_is_done(void **state)
+{
+    struct wire_msg msg = {.id = WIRE_ID_clear_account};
+
+    (void)state;
+    msg.u.clear_account.account = SPAN("romeo@localhost");
+    assert_true(service_item(t.service, t.router, 7, &msg));
+    assert_true(span_is(t.clear->account, "romeo@localhost"));
+    service_cleared(t.clear, false); /* the database is away */
+    assert_int_equal(fake.settled_count, 0);
+    while (t.clears < 2)
+        loop_run_once(t.loop, 100);
+    service_cleared(t.clear, true);
+    assert_int_equal(fake.settled[0], 7);
+    assert_true(service_item(t.service, t.router, 8, &msg)); /* freed with the service */
+}
+
 static void what_is_unanswered_at_the_end_is_freed(void **state)
 {
     (void)state;
@@ -336,6 +364,7 @@ int main(void)
         TEST(the_router_hears_when_all_is_on_its_way),
         TEST(a_router_that_is_gone_is_not_settled_with),
         TEST(other_items_and_nonsense_do_no_harm),
+        TEST(an_account_is_cleared_until_it_is_done),
         TEST(what_is_unanswered_at_the_end_is_freed),
     };
 

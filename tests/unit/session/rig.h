@@ -108,6 +108,9 @@ static inline int rig_send(void *ctx, uint64_t hash, const struct wire_msg *msg,
         rig->missed_count++;
         rig_note(rig->missed, sizeof(rig->missed), "%llu ",
                  (unsigned long long)msg->u.missed.origin_n);
+    } else if (msg->id == WIRE_ID_clear_account) {
+        rig_note(rig->sent, sizeof(rig->sent), "clear %.*s\n",
+                 SPAN_ARG(msg->u.clear_account.account));
     }
     if (settled && rig->settles) { /* never from inside (bus/bus.h) */
         assert_true(rig->due_count < RIG_DUE_MAX);

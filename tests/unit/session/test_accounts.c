@@ -164,6 +164,25 @@ static void passwords_beyond_what_may_wait_are_refused_for_now(void **state)
     /* those that wait are dropped with the daemon: nothing leaks */
 }
 
+static void a_name_is_cleared_before_it_is_given_to_somebody(void **state)
+{
+    struct rig *rig = *state;
+    rig->settles = false;
+    rig->sent[0] = '\0';
+    assert_string_equal(rig_add(rig, "a@example.org", "pw", WIRE_ACCOUNT_BY_OPERATOR),
+                        "resource-constraint"); /* the services do not answer */
+    assert_string_equal(rig->sent, "clear a@example.org\n");
+    assert_string_equal(rig_exists(rig, "a@example.org"), "item-not-found");
+    rig->settles = true;
+    assert_string_equal(rig_add(rig, "a@example.org", "pw", WIRE_ACCOUNT_BY_OPERATOR), "");
+    rig->sent[0] = '\0';
+    assert_string_equal(rig_add(rig, "a@example.org", "pw", WIRE_ACCOUNT_BY_OPERATOR), "conflict");
+    assert_string_equal(rig->sent, ""); /* what somebody has is not cleared */
+    rig->is_router_full = true;
+    assert_string_equal(rig_add(rig, "b@example.org", "pw", WIRE_ACCOUNT_BY_OPERATOR),
+                        "resource-constraint");
+}
+
 static void an_unknown_call_is_answered(void **state)
 {
     struct rig *rig = *state;
@@ -184,6 +203,7 @@ int main(void)
         TEST(lists_are_sorted_cut_and_by_domain),
         TEST(removing_an_account_ends_its_sessions_and_tells_everybody),
         TEST(passwords_beyond_what_may_wait_are_refused_for_now),
+        TEST(a_name_is_cleared_before_it_is_given_to_somebody),
         TEST(an_unknown_call_is_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
