@@ -138,6 +138,28 @@ void stanza_append(struct stanza *stanza, struct span ns, struct span name, stru
     stanza->payload = span_of(payload, len + bytes.len);
 }
 
+bool stanza_drop(struct stanza *stanza, stanza_child_fn *is_out, void *arg, struct arena *arena)
+{
+    const struct stanza from = *stanza;
+    struct xml_child *children = arena_calloc(arena, from.child_count + 1, sizeof(*children));
+    struct buf payload = {0};
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < from.child_count; i++) {
+        if (is_out(arg, &from, &from.children[i]))
+            continue;
+        children[count] = from.children[i];
+        children[count++].offset = (uint32_t)payload.len;
+        buf_append_span(&payload, stanza_child_bytes(&from, &from.children[i]));
+    }
+    if (count < from.child_count) {
+        stanza->children = children;
+        stanza->child_count = count;
+        stanza->payload = arena_copy(arena, buf_span(&payload));
+    }
+    buf_deinit(&payload);
+    return count < from.child_count;
+}
+
 struct span stanza_child_bytes(const struct stanza *stanza, const struct xml_child *child)
 {
     return span_of(stanza->payload.data + child->offset, child->length);

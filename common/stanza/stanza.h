@@ -83,6 +83,9 @@ const struct xml_child *stanza_child(const struct stanza *stanza, const char *ns
  * index and payload are in `arena`, which they outlive neither. */
 void stanza_append(struct stanza *stanza, struct span ns, struct span name, struct span bytes,
                    struct arena *arena);
+/* Takes off the children `is_out` says true of. True when there was one; what is new is in `arena`. */
+typedef bool stanza_child_fn(void *arg, const struct stanza *stanza, const struct xml_child *child);
+bool stanza_drop(struct stanza *stanza, stanza_child_fn *is_out, void *arg, struct arena *arena);
 /* The child's canonical bytes. */
 struct span stanza_child_bytes(const struct stanza *stanza, const struct xml_child *child);
 

@@ -8,7 +8,6 @@
 #include "presence.h"
 #include "states.h"
 #include "xep0153_avatar.h"
-#include "xep0203_delay.h"
 #include "xml/ns.h"
 
 struct available {
@@ -157,7 +156,6 @@ static void store(struct job *job)
                   (work->is_initial || session->priority_plus_128 < STATE_PRIORITY_ZERO);
     work->shown = job->request->stanza;
     work->shown.from = session->jid;
-    delay_drop_forged(job, &work->shown);
     avatar_add(job, &work->avatar, &work->shown);
     stanza_encode(&work->shown, &bytes);
     session->stanza = arena_copy(job->arena, buf_span(&bytes));

@@ -8,7 +8,5 @@
 /* Adds <delay/> from the account's domain. Not when `since_ms` (real time) is 0, nor when the stanza
  * has one: there is "one and only one". The new parts are in the job's arena. */
 void delay_add(struct job *job, uint64_t since_ms, struct stanza *stanza);
-/* Takes away what a client wrote in the name of its own server. */
-void delay_drop_forged(struct job *job, struct stanza *stanza);
 
 #endif

@@ -21,6 +21,7 @@
 #include "own.h"
 #include "route.h"
 #include "services.h"
+#include "xep0203_delay.h"
 
 #define SCRATCH_BYTES 65536u
 #define EARLY_MS      10000 /* how long iqs nobody answers wait for services to say hello */
@@ -41,6 +42,31 @@ static bool is_ordered(const struct stanza *stanza)
            !span_is_empty(jid_node(stanza->to));
 }
 
+/* NULL: it was no stanza, and is settled. What a client may not say is taken off before the job has
+ * its copy for good. */
+static struct job *begin_client(struct router *router, struct job_options *options,
+                                struct routing *routing)
+{
+    struct job *job = job_new(router, options);
+
+    if (route_begin(routing, router, job) != 0) {
+        job_release(job);
+        return NULL;
+    }
+    if (!delay_drop_forged(router, &routing->stanza, routing->arena))
+        return job;
+    buf_reset(&router->encoded);
+    stanza_encode(&routing->stanza, &router->encoded);
+    route_end(routing);
+    job_abandon(job);
+    options->stanza = buf_span(&router->encoded);
+    job = job_new(router, options);
+    if (route_begin(routing, router, job) == 0)
+        return job;
+    job_release(job);
+    return NULL;
+}
+
 static void item_route(struct router *router, struct job_options *options,
                        const struct wire_msg *msg)
 {
@@ -53,12 +79,10 @@ static void item_route(struct router *router, struct job_options *options,
     options->origin_n = item->origin_n;
     options->source = SOURCE_CLIENT;
     options->stanza = item->stanza;
-    job = job_new(router, options);
     metric_inc(METRIC_router_routed);
-    if (route_begin(&routing, router, job) != 0) {
-        job_release(job);
+    job = begin_client(router, options, &routing);
+    if (!job)
         return;
-    }
     if (is_ordered(&routing.stanza))
         answer = order_admit(router->orders, job, action_owner(&routing));
     if (answer == ORDER_GO)

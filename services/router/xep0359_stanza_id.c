@@ -24,49 +24,32 @@ void stanza_id_make(uint64_t sid, uint64_t n, struct span account, struct stanza
     }
 }
 
-static bool is_by(const struct stanza *stanza, const struct xml_child *child, struct span account,
-                  struct arena *arena)
+struct author {
+    struct span account;
+    struct arena *arena;
+};
+
+static bool is_by(void *arg, const struct stanza *stanza, const struct xml_child *child)
 {
+    const struct author *author = arg;
     struct xml_node *node = NULL;
     struct span by;
 
     if (!span_is(child->ns, NS_SID) || !span_is(child->name, "stanza-id"))
         return false;
-    if (xml_tree_parse(stanza_child_bytes(stanza, child), SPAN(NS_CLIENT), arena, &node) != 0 ||
+    if (xml_tree_parse(stanza_child_bytes(stanza, child), SPAN(NS_CLIENT), author->arena, &node) !=
+            0 ||
         !node)
         return false;
-    return jid_normalise(xml_node_attr(node, "by"), arena, &by) == 0 && span_eq(by, account);
-}
-
-static void rebuild(struct stanza *stanza, const bool *is_out, struct arena *arena)
-{
-    const struct stanza from = *stanza;
-
-    stanza->child_count = 0;
-    stanza->payload = (struct span){0};
-    for (uint32_t i = 0; i < from.child_count; i++) {
-        const struct xml_child *child = &from.children[i];
-
-        if (!is_out[i])
-            stanza_append(stanza, child->ns, child->name, stanza_child_bytes(&from, child), arena);
-    }
+    return jid_normalise(xml_node_attr(node, "by"), author->arena, &by) == 0 &&
+           span_eq(by, author->account);
 }
 
 bool stanza_id_strip(struct stanza *stanza, struct span account, struct arena *arena)
 {
-    bool *is_out;
-    bool is_found = false;
+    struct author author = {account, arena};
 
-    if (!stanza_child(stanza, NS_SID, "stanza-id"))
-        return false;
-    is_out = arena_calloc(arena, stanza->child_count, sizeof(*is_out));
-    for (uint32_t i = 0; i < stanza->child_count; i++) {
-        is_out[i] = is_by(stanza, &stanza->children[i], account, arena);
-        is_found |= is_out[i];
-    }
-    if (is_found)
-        rebuild(stanza, is_out, arena);
-    return is_found;
+    return stanza_child(stanza, NS_SID, "stanza-id") && stanza_drop(stanza, is_by, &author, arena);
 }
 
 void stanza_id_add(struct stanza *stanza, const struct stanza_id *id, struct arena *arena)
