@@ -48,7 +48,8 @@ in_cluster() {
         --set session.registration=yes --set session.registration@other.localhost=no --set session.max_registrations=0 \
         --set session.max_failures=0 --set session.iterations=4096 --set stream.login_delay=0 \
         --set contact.abuse='mailto:abuse@localhost xmpp:abuse@localhost' \
-        --set contact.security=mailto:security@localhost "$@"
+        --set contact.security=mailto:security@localhost \
+        --set trace.keep=10m --set trace.accounts=tracer@localhost "$@"
 }
 
 stage_build() {
@@ -105,6 +106,7 @@ stage_clients() {
         cd tests/clients &&
             run strophe.test.mjs xmpp_js.test.mjs stanza.test.mjs strophe_old.test.mjs browser.test.mjs \
                 converse.test.mjs &&
+            python3 trace.py &&
             python3 hold.py --sessions 2000 &&
             run killed.test.mjs'
 }

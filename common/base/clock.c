@@ -30,9 +30,14 @@ uint64_t clock_cpu_us(void)
     return read_us(CLOCK_PROCESS_CPUTIME_ID);
 }
 
+uint64_t clock_real_us(void)
+{
+    return read_us(CLOCK_REALTIME);
+}
+
 uint64_t clock_real_ms(void)
 {
-    return read_us(CLOCK_REALTIME) / 1000;
+    return clock_real_us() / 1000;
 }
 
 void clock_format_xep82(uint64_t real_ms, char out[CLOCK_XEP82_SIZE])

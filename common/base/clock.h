@@ -12,6 +12,7 @@ uint64_t clock_mono_us(void);
 uint64_t clock_cpu_us(void);
 /* Since 1970-01-01T00:00:00Z. */
 uint64_t clock_real_ms(void);
+uint64_t clock_real_us(void);
 
 #define CLOCK_XEP82_SIZE 32
 /* XEP-0082 DateTime in UTC: 2026-01-02T03:04:05.678Z, NUL-terminated. */

@@ -6,6 +6,7 @@
 #include "stream/server_internal.h"
 #include "stream/stream_internal.h"
 #include "stream/xep0198_internal.h"
+#include "trace/trace.h"
 
 void stream_host_peer_down(struct stream_host *host, struct bus_peer *peer)
 {
@@ -82,6 +83,18 @@ static bool give_to(struct sharing *sharing, uint64_t sid)
     return stream_sm_deliver(session, delivery_of(sharing), &sharing->stanza) == 0;
 }
 
+static void note(const struct sharing *sharing, uint64_t sid, bool is_given)
+{
+    const struct stream_host *host = sharing->item->host;
+    const struct wire_deliver *deliver = &sharing->item->msg->u.deliver;
+    const struct stream_session *session = map64_get(&host->sessions, sid);
+    struct span jid = session ? span_cstr(session->jid) : (struct span){0};
+    struct span to = sharing->stanza.to.len > 0 ? sharing->stanza.to : jid;
+    if (trace_wants(host->options.trace, sharing->stanza.from, to))
+        trace_note(host->options.trace, (struct trace_id){deliver->origin_sid, deliver->origin_n},
+                   is_given ? "with the session" : "not here any more", jid);
+}
+
 static void deliver(const struct item *item)
 {
     const struct wire_deliver *msg = &item->msg->u.deliver;
@@ -94,7 +107,9 @@ static void deliver(const struct item *item)
         return;
     }
     for (uint32_t i = 0; i < msg->sids.count; i++) {
-        if (give_to(&sharing, msg->sids.items[i]))
+        bool is_given = give_to(&sharing, msg->sids.items[i]);
+        note(&sharing, msg->sids.items[i], is_given);
+        if (is_given)
             continue;
         delivery_missed(delivery_of(&sharing), msg->sids.items[i]);
         metric_inc(METRIC_stream_missed);

@@ -4,12 +4,16 @@
 #include "base/log.h"
 #include "redis/redis.h"
 #include "registry/lease.h"
+#include "trace/trace.h"
 
 static struct stream_options options_of(const struct holder *holder, struct arena *arena)
 {
     const struct daemon *d = holder->daemon;
-    struct stream_options options = {
-        .loop = d->loop, .bus = d->bus, .redis = holder->redis, .holder = d->instance};
+    struct stream_options options = {.loop = d->loop,
+                                     .bus = d->bus,
+                                     .redis = holder->redis,
+                                     .trace = holder->trace,
+                                     .holder = d->instance};
     stream_options_load(&options, d->conf, arena);
     if (holder->see_other)
         holder->see_other(d->conf, &options);
@@ -34,6 +38,7 @@ int holder_open(struct holder *holder, struct daemon *d,
         LOG_ERROR("redis-address", "error=\"%s\" hint=\"see redis.url\"", error);
         return -1;
     }
+    holder->trace = trace_new(holder->redis, d->instance, d->conf);
     struct stream_options options = options_of(holder, &arena);
     holder->streams = stream_host_new(&options);
     arena_deinit(&arena);
@@ -65,6 +70,7 @@ bool holder_is_ready(const struct holder *holder, struct buf *why)
 void holder_reload(struct holder *holder)
 {
     struct arena arena = {0};
+    trace_configure(holder->trace, holder->daemon->conf);
     struct stream_options options = options_of(holder, &arena);
     stream_host_reload(holder->streams, &options);
     arena_deinit(&arena);
@@ -74,5 +80,6 @@ void holder_close(struct holder *holder)
 {
     stream_host_free(holder->streams);
     registry_lease_free(holder->lease);
+    trace_free(holder->trace);
     redis_free(holder->redis);
 }

@@ -9,12 +9,14 @@
 
 struct redis;
 struct registry_lease;
+struct trace;
 
 /* Embeddable. */
 struct holder {
     struct daemon *daemon;
     struct redis *redis;
     struct registry_lease *lease;
+    struct trace *trace;
     struct stream_host *streams;
     /* Fills in where to send clients: on drain, or to resume. */
     void (*see_other)(const struct conf *conf, struct stream_options *options);

@@ -5,6 +5,7 @@
 #include "metric/metric.h"
 #include "stream/stream_internal.h"
 #include "stream/xep0198_internal.h"
+#include "trace/trace.h"
 
 /* ---- up ---- */
 
@@ -77,6 +78,9 @@ int stream_session_send(struct stream_session *session, const struct stanza *sta
     if (!is_sent && keep(session, n, buf_span(encoded)) < 0)
         return -1;
     session->last_n = n;
+    struct trace *trace = session->host->options.trace;
+    if (trace_wants(trace, stanza->from, stanza->to))
+        trace_begin(trace, (struct trace_id){session->sid, n}, stanza);
     if (is_counted)
         session->sm->is_sent = true;
     metric_inc(METRIC_stream_stanzas_in);

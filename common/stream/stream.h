@@ -26,6 +26,7 @@ struct loop;
 struct redis;
 struct stream;
 struct stream_host;
+struct trace;
 
 /* What a transport can do; `conn` is the transport's own. */
 struct stream_transport {
@@ -70,6 +71,7 @@ struct stream_options {
     struct loop *loop;
     struct bus *bus;
     struct redis *redis; /* resume queues (XEP-0198); NULL: streams are not managed */
+    struct trace *trace; /* or NULL */
     const char *holder;  /* the bus instance's name */
     const struct stream_domain *domains;
     size_t domain_count;

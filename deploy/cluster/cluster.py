@@ -266,6 +266,13 @@ class Cluster:
                     self.redis.said(), " / ".join(list(self.redis.last_lines)[-3:])))
             time.sleep(0.02)
 
+    def restart_redis(self):
+        """Again, after it ended: with what its append-only file has."""
+        socket = os.path.join(self._sockets, "redis.sock")
+        if os.path.exists(socket):
+            os.remove(socket)
+        self._start_redis()
+
     def _raise_if_ended(self, name):
         process = self.processes[name]
         if process.status() is not None:

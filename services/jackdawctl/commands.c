@@ -9,6 +9,8 @@ static const struct ctl_command commands[] = {
     {"user", "password", "JID", "set an account's password; asks for it", user_password},
     {"user", "list", "[DOMAIN]", "the accounts, all or of a domain", user_list},
     {"session", "list", "", "who is connected, where and since when", session_list},
+    {"trace", "", "ID", "where a stanza went: its id attribute, or its origin id (see trace.keep)",
+     trace_show},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -16,7 +18,8 @@ static const struct ctl_command commands[] = {
 const struct ctl_command *ctl_command_find(const char *noun, const char *verb)
 {
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        if (strcmp(commands[i].noun, noun) == 0 && strcmp(commands[i].verb, verb) == 0)
+        if (strcmp(commands[i].noun, noun) == 0 &&
+            (!*commands[i].verb || (verb && strcmp(commands[i].verb, verb) == 0)))
             return &commands[i];
     return NULL;
 }
@@ -46,8 +49,8 @@ void ctl_commands_write(struct buf *out)
         "69 when no daemon answered, 78 when the configuration is wrong.\n\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         char left[64];
-        (void)snprintf(left, sizeof(left), "%s %s %s", commands[i].noun, commands[i].verb,
-                       commands[i].arguments);
+        (void)snprintf(left, sizeof(left), "%s%s%s %s", commands[i].noun,
+                       *commands[i].verb ? " " : "", commands[i].verb, commands[i].arguments);
         buf_printf(out, "  %-22s %s\n", left, commands[i].help);
     }
 }

@@ -34,7 +34,7 @@ struct ctl {
 
 struct ctl_command {
     const char *noun;
-    const char *verb;
+    const char *verb; /* "": the noun says it all */
     const char
         *arguments; /* for --help, and how many there are: the words; [WORD] may be missing */
     const char *help;
@@ -47,7 +47,7 @@ struct ctl_command {
  * how many, CTL_HELP when help was asked for, or CTL_WRONG after it said what is wrong. */
 int ctl_options(struct ctl *ctl, int argc, char **argv, const char **config);
 
-/* commands.c: "user add", or NULL. */
+/* commands.c: "user add", or NULL. `verb` may be an argument of a command without one, or NULL. */
 const struct ctl_command *ctl_command_find(const char *noun, const char *verb);
 bool ctl_command_takes(const struct ctl_command *command, size_t argument_count);
 void ctl_commands_write(struct buf *out);
@@ -68,12 +68,13 @@ int ctl_ask_done(struct ctl *ctl, const struct wire_msg *request, const char *wh
  * -1 after it said why. The password is in ctl->arena. */
 int ctl_password(struct ctl *ctl, struct span *password_out);
 
-/* user.c, session.c */
+/* user.c, session.c, trace.c */
 int user_add(struct ctl *ctl, char **arguments);
 int user_remove(struct ctl *ctl, char **arguments);
 int user_password(struct ctl *ctl, char **arguments);
 int user_list(struct ctl *ctl, char **arguments);
 int session_list(struct ctl *ctl, char **arguments);
+int trace_show(struct ctl *ctl, char **arguments);
 
 /* print.c: rows for people (aligned columns) or machines (a JSON array of objects). */
 struct ctl_table {

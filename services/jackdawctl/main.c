@@ -24,11 +24,13 @@ static int usage(FILE *out, int code)
 
 static int run(struct ctl *ctl, const char *config, char **words, int count)
 {
-    const struct ctl_command *command = count >= 2 ? ctl_command_find(words[0], words[1]) : NULL;
+    const struct ctl_command *command =
+        count >= 1 ? ctl_command_find(words[0], count >= 2 ? words[1] : NULL) : NULL;
+    int named_by = command && *command->verb ? 2 : 1;
     struct buf error = {0};
     struct conf *conf;
     int code;
-    if (!command || !ctl_command_takes(command, (size_t)count - 2)) {
+    if (!command || !ctl_command_takes(command, (size_t)(count - named_by))) {
         (void)fprintf(stderr, "jackdawctl: %s\n\n",
                       command ? "wrong number of arguments" : "no such command");
         return usage(stderr, CTL_USAGE);
@@ -40,7 +42,7 @@ static int run(struct ctl *ctl, const char *config, char **words, int count)
         return CTL_CONFIG;
     }
     ctl->conf = conf;
-    code = command->run(ctl, words + 2);
+    code = command->run(ctl, words + named_by);
     ctl_link_close(ctl);
     conf_free(conf);
     return code;

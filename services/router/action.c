@@ -19,6 +19,7 @@ static void act_ignore(struct routing *routing, struct target *target)
 {
     (void)target;
     metric_inc(METRIC_router_ignored);
+    router_note(routing->job, "ignored", (struct span){0});
     LOG_DEBUG("ignored", "origin=%016llx-%llu", (unsigned long long)routing->job->origin_sid,
               (unsigned long long)routing->job->origin_n);
 }

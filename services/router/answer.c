@@ -75,6 +75,7 @@ void answer_stanza_error(struct routing *routing, const struct target *target,
     if (!stanza_may_bounce(&about))
         return;
     metric_inc(METRIC_router_bounced);
+    router_note(routing->job, "refused", span_cstr(error->condition));
     LOG_DEBUG("bounced", "origin=%016llx-%llu condition=%s",
               (unsigned long long)routing->job->origin_sid,
               (unsigned long long)routing->job->origin_n, error->condition);

@@ -81,6 +81,7 @@ void errand_send(struct job *job, const struct owner *owner, struct span account
     errand->is_ordered = job->source == SOURCE_CLIENT;
     job_hold(job);
     metric_inc(METRIC_router_handed_over);
+    router_note(job, "handed to", span_cstr(owner->kind));
     if (errand->is_ordered)
         order_taken(job->router->orders, job, owner);
     if (list_is_empty(&errands->waiting) && try_send(errand) == 0) {

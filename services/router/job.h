@@ -39,6 +39,7 @@ struct job {
     uint64_t since_ms;
     uint32_t holds;
     enum rules_source source;
+    bool is_traced;            /* notes are made of it (router_note) */
     bool is_kept;              /* the archives of its accounts have been given it (keep.h) */
     const struct owner *owner; /* who it waits for, while it is in a queue */
     struct span stanza;        /* encoded */

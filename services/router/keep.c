@@ -44,6 +44,7 @@ static int send_keep(struct job *job, const struct stanza_id *id, uint32_t flags
         .uid = {(const char *)id->bytes, sizeof(id->bytes)},
         .stanza = stanza,
     };
+    router_note(job, "given to archive", id->by);
     return send(job, id->by, &msg);
 }
 

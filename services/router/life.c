@@ -6,6 +6,7 @@
 #include "redis/redis.h"
 #include "router.h"
 #include "services.h"
+#include "trace/trace.h"
 
 #define DRAIN_MS 2000 /* for what is on its way when the daemon is to end */
 
@@ -27,6 +28,7 @@ int life_open(struct daemon *d, void **ctx_out)
     options.conf = d->conf;
     router = router_new(&options);
     router->redis = redis;
+    router->trace = trace_new(redis, d->instance, d->conf);
     router->loader = loader;
     loader_set_cache(loader, router->cache);
     *ctx_out = router;
@@ -55,6 +57,7 @@ void life_reload(void *ctx)
     struct router *router = ctx;
 
     router_configure(router, router->daemon->conf);
+    trace_configure(router->trace, router->daemon->conf);
 }
 
 static void end_drain(void *arg)
@@ -84,11 +87,13 @@ void life_close(void *ctx)
     struct router *router = ctx;
     struct redis *redis = router->redis;
     struct loader *loader = router->loader;
+    struct trace *trace = router->trace;
 
     if (loop_timer_is_active(&router->drain_timer))
         loop_timer_stop(&router->drain_timer);
     loader_set_cache(loader, NULL);
     router_free(router);
+    trace_free(trace);
     redis_free(redis); /* answers what is pending */
     loader_free(loader);
 }

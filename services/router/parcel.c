@@ -131,6 +131,7 @@ void parcel_flush(struct routing *routing)
         struct parcel *parcel = parcel_new(routing, draft);
 
         metric_add(METRIC_router_delivered, draft->count);
+        router_note(routing->job, draft->waits ? "waits for" : "sent to", draft->holder->name);
         if (draft->waits)
             lane_wait(lanes, draft->sids[0], parcel);
         else

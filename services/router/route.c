@@ -16,6 +16,7 @@
 #include "lane.h"
 #include "metric/metric.h"
 #include "parcel.h"
+#include "trace/trace.h"
 
 /* A recipient that waits for the cache. */
 struct pending {
@@ -49,8 +50,10 @@ int route_begin(struct routing *routing, struct router *router, struct job *job)
     if (routing->row <= ROW_MESSAGE_ERROR && job->source != SOURCE_CLIENT &&
         carbons_is_copy(&routing->stanza))
         routing->row = ROW_MESSAGE_COPY;
-    if (routing->row != ROW_COUNT && !span_is_empty(routing->stanza.from))
+    if (routing->row != ROW_COUNT && !span_is_empty(routing->stanza.from)) {
+        job->is_traced |= trace_wants(router->trace, routing->stanza.from, routing->stanza.to);
         return 0;
+    }
     LOG_ERROR("bad-stanza", "origin=%016llx-%llu bytes=%zu", (unsigned long long)job->origin_sid,
               (unsigned long long)job->origin_n, job->stanza.len);
     metric_inc(METRIC_router_bad_items);

@@ -21,6 +21,7 @@
 #include "own.h"
 #include "route.h"
 #include "services.h"
+#include "trace/trace.h"
 #include "xep0203_delay.h"
 
 #define SCRATCH_BYTES 65536u
@@ -33,6 +34,13 @@ void router_job_done(struct router *router)
     metric_set(METRIC_router_jobs, (int64_t)router->job_count);
     if (router->job_count == 0 && router->idle)
         loop_timer_start(&router->drain_timer, 0, 0);
+}
+
+void router_note(const struct job *job, const char *what, struct span detail)
+{
+    if (job->is_traced)
+        trace_note(job->router->trace, (struct trace_id){job->origin_sid, job->origin_n}, what,
+                   detail);
 }
 
 /* What a client asks the server itself keeps no order with what it sends to people. */

@@ -33,6 +33,7 @@ struct loop;
 struct orders;
 struct redis;
 struct services;
+struct trace;
 
 struct router {
     struct loop *loop;
@@ -66,6 +67,7 @@ struct router {
     struct daemon *daemon; /* this and the next two are life.c's */
     struct redis *redis;
     struct loader *loader;
+    struct trace *trace;     /* or NULL */
     void (*idle)(void *arg); /* called when the last job is gone, or NULL */
     void *idle_arg;
     struct loop_timer drain_timer; /* life.c's */
@@ -87,6 +89,8 @@ void router_configure(struct router *router, const struct conf *conf);
 bool router_is_own_domain(const struct router *router, struct span domain);
 /* A job is gone (job.c). */
 void router_job_done(struct router *router);
+/* A note for the trace of the job's stanza, if it is traced (trace/trace.h). */
+void router_note(const struct job *job, const char *what, struct span detail);
 /* Keeps the job's request until the services are known. */
 void router_keep_early(struct router *router, struct job *job);
 

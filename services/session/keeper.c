@@ -10,6 +10,7 @@
 #include "metric/metric.h"
 #include "redis/redis.h"
 #include "registry/lease.h"
+#include "trace/trace.h"
 
 #define RETRY_MS  500
 #define KEEP_MS   10000
@@ -214,6 +215,15 @@ static bool is_full(const struct kept *kept)
            kept->queue.bytes > conf_u64(conf, CONF_session_max_queue_bytes);
 }
 
+static void note(const struct kept *kept, const struct delivery *delivery)
+{
+    struct trace *trace = kept->keeper->session->trace;
+    struct span jid = span_cstr(kept->jid);
+    if (trace_wants(trace, jid, jid))
+        trace_note(trace, (struct trace_id){delivery->origin_sid, delivery->origin_n},
+                   "kept for a client that is away", jid);
+}
+
 /* To the session's queue, or back: then `delivery` says how. */
 static void keep(struct kept *kept, struct delivery *delivery, uint64_t sid)
 {
@@ -224,6 +234,7 @@ static void keep(struct kept *kept, struct delivery *delivery, uint64_t sid)
         return;
     }
     (void)custody_queue_add(&kept->queue, delivery);
+    note(kept, delivery);
     if (kept->state == KEPT_READY && is_full(kept)) {
         LOG_INFO("queue-full", "jid=%s", kept->jid);
         kept_end(kept);

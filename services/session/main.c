@@ -15,7 +15,8 @@
  *     PLAIN, OAUTHBEARER, or EXTERNAL with the JIDs of the client's certificate; or a token that an
  *     earlier login was given, XEP-0484); bind, unbind, session_flags, detach, resume (a session
  *     comes, goes, changes, is handed over for a client that comes back, XEP-0198); account_add,
- *     account_remove, account_password, account_exists, account_list; session_list.
+ *     account_remove, account_password, account_exists, account_list; session_list;
+ *     trace_read.
  *
  *     Items taken: handle, for iqs in jabber:iq:register to the server or the own account.
  *

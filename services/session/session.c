@@ -14,6 +14,7 @@
 #include "redis/redis.h"
 #include "sweep.h"
 #include "token_store.h"
+#include "trace/trace.h"
 #include "work.h"
 
 #define SECRET_RETRY_MS 500
@@ -35,6 +36,7 @@ static const struct {
     {WIRE_ID_session_flags, session_flags_call},
     {WIRE_ID_detach, detach_call},
     {WIRE_ID_resume, resume_call},
+    {WIRE_ID_trace_read, trace_read_call},
 };
 
 void session_call(struct session *session, const struct wire_msg *msg, session_reply_fn *reply,
@@ -123,6 +125,7 @@ struct session *session_new(const struct session_options *options, char *error, 
     session->work = work_new(options->loop, (uint32_t)conf_u64(conf, CONF_session_workers),
                              (uint32_t)conf_u64(conf, CONF_session_max_queued_hashes));
     session->keeper = keeper_new(session, options->bus, options->instance);
+    session->trace = trace_new(session->redis, options->instance, conf);
     session->sweep = sweep_new(session);
     load_secret(session);
     return session;
@@ -149,6 +152,7 @@ void session_free(struct session *session)
     oauth_free(session->oauth);
     token_store_free(session->tokens);
     sweep_free(session->sweep);
+    trace_free(session->trace);
     keeper_free(session->keeper);
     account_clear_free(session);
     LIST_FOREACH_SAFE(node, &session->jobs)
@@ -164,6 +168,7 @@ void session_free(struct session *session)
 
 void session_reload(struct session *session, const struct conf *conf)
 {
+    trace_configure(session->trace, conf);
     char error[256];
     struct oauth *oauth = oauth_new(conf, error, sizeof(error));
     session->options.conf = conf;

@@ -26,6 +26,7 @@ struct loop;
 struct oauth;
 struct redis;
 struct sweep;
+struct trace;
 struct token_store;
 struct work;
 
@@ -54,6 +55,7 @@ struct session {
     struct token_store *tokens;
     struct work *work;
     struct sweep *sweep;
+    struct trace *trace;
     struct oauth *oauth;
     struct keeper *keeper;
     struct list_node jobs;
@@ -120,6 +122,7 @@ session_call_fn account_remove_call;                     /* account_remove.c */
 session_call_fn session_list_call;                       /* list.c */
 session_call_fn session_flags_call;                      /* flags.c */
 session_call_fn detach_call, resume_call;                /* detach.c */
+session_call_fn trace_read_call;                         /* trace.c */
 
 /* Sets and clears flags (WIRE_SESSION_*) of a bound session and tells everybody. `done` gets
  * REGISTRY_GONE when there is no such session. For handlers of stanzas of the session's own: sid is
