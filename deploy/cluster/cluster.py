@@ -253,7 +253,9 @@ class Cluster:
     def _start_redis(self):
         argv = ["redis-server", "--port", "0", "--unixsocket",
                 os.path.join(self._sockets, "redis.sock"), "--dir", self._path("redis"),
-                "--appendonly", "yes", "--save", "", "--daemonize", "no"]
+                "--appendonly", "yes", "--save", "", "--daemonize", "no",
+                # Redis takes so much at once for each stream: one of each session that can be resumed.
+                "--stream-node-max-bytes", "512"]
         if not shutil.which(argv[0]):
             raise Trouble("redis-server is not installed: run deploy/setup.sh")
         with contextlib.suppress(FileNotFoundError):

@@ -21,7 +21,9 @@ TICK = os.sysconf("SC_CLK_TCK")
 SCENARIOS = {
     "login": (["--scenario", "login", "--logins", "100"], 400, "login"),
     "idle": (["--scenario", "idle", "--seconds", "5", "--plain"], 400, "idle"),
+    "idle-sm": (["--scenario", "idle", "--seconds", "5", "--plain", "--sm"], 400, "idle"),
     "chat-1000": (["--scenario", "chat", "--rate", "1000", "--plain"], 200, "message"),
+    "chat-3000-sm": (["--scenario", "chat", "--rate", "3000", "--plain", "--sm"], 200, "message"),
     "chat-5000": (["--scenario", "chat", "--rate", "5000", "--plain"], 200, "message"),
     "max": (["--scenario", "max", "--window", "1", "--plain"], 200, "message"),
 }
