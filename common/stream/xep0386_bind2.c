@@ -4,18 +4,27 @@
 #include "stream/sasl2_internal.h"
 #include "stream/xep0198_internal.h"
 
-/* What may be switched on with the session, one line each: `ns` is what <inline/> announces and
- * what the client's element is qualified by. `enable` finds the session live and nothing delivered
- * to it yet; true: it answers later, by stream_bind2_go_on. */
+/* What may be switched on with the session, one line each: `ns` is what <inline/> announces and,
+ * with `name`, what the client asks for. It is a flag (WIRE_SESSION_*) that the session has from its
+ * first moment on, or `enable` does it, which finds the session live and nothing delivered to it yet;
+ * true: it answers later, by stream_bind2_go_on. */
 static const struct {
     const char *ns;
-    bool (*is_offered)(const struct stream *stream);
+    const char *name;
+    uint32_t flag;
+    bool (*is_offered)(const struct stream *stream); /* NULL: always */
     bool (*enable)(struct stream *stream, const struct xml_node *request);
 } features[] = {
-    {NS_SM, stream_sm_is_offered, stream_sm_bind2_enable},
+    {NS_CARBONS, "enable", WIRE_SESSION_CARBONS, NULL, NULL},
+    {NS_SM, "enable", 0, stream_sm_is_offered, stream_sm_bind2_enable},
 };
 
 #define FEATURE_COUNT (sizeof(features) / sizeof(features[0]))
+
+static bool is_offered(const struct stream *stream, size_t feature)
+{
+    return !features[feature].is_offered || features[feature].is_offered(stream);
+}
 
 void stream_bind2_offer(const struct stream *stream, const struct stream_offer *offer,
                         struct buf *out)
@@ -23,7 +32,7 @@ void stream_bind2_offer(const struct stream *stream, const struct stream_offer *
     (void)offer;
     buf_append_cstr(out, "<bind xmlns='" NS_BIND2 "'><inline>");
     for (size_t i = 0; i < FEATURE_COUNT; i++)
-        if (features[i].is_offered(stream))
+        if (is_offered(stream, i))
             buf_printf(out, "<feature var='%s'/>", features[i].ns);
     buf_append_cstr(out, "</inline></bind>");
 }
@@ -51,10 +60,12 @@ static void next_feature(struct stream *stream)
     struct stream_sasl2 *sasl2 = stream->login->sasl2;
     while (sasl2->feature < FEATURE_COUNT) {
         size_t i = sasl2->feature++;
+        if (!features[i].enable || !is_offered(stream, i))
+            continue;
         arena_reset(&stream->host->arena);
         const struct xml_node *request =
-            xml_find(request_of(stream)->first_child, features[i].ns, NULL);
-        if (request && features[i].is_offered(stream) && features[i].enable(stream, request))
+            xml_find(request_of(stream)->first_child, features[i].ns, features[i].name);
+        if (request && features[i].enable(stream, request))
             return;
     }
     buf_append_cstr(&sasl2->results, "<bound xmlns='" NS_BIND2 "'>");
@@ -97,6 +108,9 @@ bool stream_bind2_step(struct stream *stream)
     const struct xml_node *tag = xml_find(bind->first_child, NS_BIND2, "tag");
     if (tag)
         ask.tag = span_trim(xml_node_text(tag, arena));
+    for (size_t i = 0; i < FEATURE_COUNT; i++)
+        if (xml_find(bind->first_child, features[i].ns, features[i].name))
+            ask.session_flags |= features[i].flag;
     stream_bind(stream, &binder, &ask);
     return true;
 }

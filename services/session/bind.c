@@ -11,7 +11,8 @@
 #include "metric/metric.h"
 #include "registry/registry.h"
 
-#define MADE_BYTES 9 /* of a resource's part that the server makes */
+#define MAY_BE_BORN_WITH WIRE_SESSION_CARBONS
+#define MADE_BYTES       9 /* of a resource's part that the server makes */
 
 struct bind_job {
     struct job job;
@@ -68,19 +69,38 @@ static void send_away(struct bind_job *job, const struct wire_session_record *ol
     session_end(job->job.session, job->jid, &end);
 }
 
+static void reply_bound(void *arg)
+{
+    struct bind_job *job = arg;
+    struct wire_msg reply = {.id = WIRE_ID_bind_reply};
+    reply.u.bind_reply.jid = job->jid;
+    reply.u.bind_reply.sid = job->bind.record.sid;
+    reply.u.bind_reply.epoch = job->bind.record.epoch;
+    job_reply(&job->job, &reply);
+}
+
+/* What comes from now on must be copied (XEP-0280): a notice may take its time. */
+static void tell_routers(struct bind_job *job)
+{
+    const struct session_options *options = &job->job.session->options;
+    struct wire_msg msg = {.id = WIRE_ID_forget_account};
+    msg.u.forget_account.account = job->account;
+    options->out->tell_routers(options->out_ctx, &msg, reply_bound, job);
+}
+
 static void confirm(struct bind_job *job)
 {
     const struct wire_session_record *record = &job->bind.record;
-    struct wire_msg reply = {.id = WIRE_ID_bind_reply};
     metric_inc(METRIC_session_binds);
     LOG_INFO("session_bound", "jid=%.*s sid=%016llx holder=%.*s address=%.*s transport=%.*s",
              SPAN_ARG(job->jid), (unsigned long long)record->sid, SPAN_ARG(record->holder),
              SPAN_ARG(record->address), SPAN_ARG(record->transport));
     session_announce(job->job.session, job->jid, record, true);
-    reply.u.bind_reply.jid = job->jid;
-    reply.u.bind_reply.sid = record->sid;
-    reply.u.bind_reply.epoch = record->epoch;
-    job_reply(&job->job, &reply);
+    if (record->flags & WIRE_SESSION_CARBONS) {
+        tell_routers(job);
+    } else {
+        reply_bound(job);
+    }
 }
 
 static void try_resource(struct bind_job *job, struct span resource);
@@ -210,7 +230,8 @@ static void prepare(struct bind_job *job, const struct wire_bind *asked)
                    .holder = arena_copy(arena, asked->holder),
                    .since_ms = clock_real_ms(),
                    .address = arena_copy(arena, asked->address),
-                   .transport = arena_copy(arena, asked->transport)},
+                   .transport = arena_copy(arena, asked->transport),
+                   .flags = asked->session_flags & MAY_BE_BORN_WITH},
         .conflict = policies[policy].conflict,
         .max_sessions = jid_is_anonymous(job->account)
                             ? 1

@@ -123,6 +123,20 @@ static void flags_of_a_session_are_set_and_told_once(void **state)
                         "resource-constraint");
 }
 
+static void a_session_may_be_born_with_flags_that_are_for_clients(void **state)
+{
+    struct rig *rig = *state;
+    struct wire_msg msg = {.id = WIRE_ID_bind};
+    msg.u.bind = (struct wire_bind){
+        .account = SPAN("a@example.org"),
+        .holder = SPAN("edge-1"),
+        .session_flags = WIRE_SESSION_CARBONS | WIRE_SESSION_RESUMABLE,
+    };
+    rig_call(rig, &msg);
+    assert_string_equal(rig->condition, "");
+    assert_int_equal(rig->flags, WIRE_SESSION_CARBONS);
+}
+
 /* ---- resources that the server makes (XEP-0386) ---- */
 
 #define PHONE "d4565fa7-4d72-4749-b3d3-740edbf87770"
@@ -249,6 +263,7 @@ int main(void)
         TEST(an_account_has_a_limited_number_of_sessions),
         TEST(without_redis_a_bind_gets_a_temporary_error),
         TEST(flags_of_a_session_are_set_and_told_once),
+        TEST(a_session_may_be_born_with_flags_that_are_for_clients),
         TEST(a_made_resource_is_the_same_for_the_same_client_and_tag),
         TEST(a_tag_that_cannot_be_in_a_resource_is_left_out),
         TEST(earlier_sessions_of_the_client_end_whatever_the_policy),

@@ -6,7 +6,9 @@
     "<user-agent id='D4565FA7-4d72-4749-b3d3-740edbf87770'><software>X</software></user-agent>"
 #define SASL2(rest)  "<authenticate xmlns='urn:xmpp:sasl:2' mechanism=" rest "</authenticate>"
 #define SCRAM(inner) SASL2("'SCRAM-SHA-256'><initial-response>biws</initial-response>" inner)
-#define BIND2        "<bind xmlns='urn:xmpp:bind:0'><tag>Awesome&lt;</tag><x xmlns='urn:x'/></bind>"
+#define BIND2                                                                                      \
+    "<bind xmlns='urn:xmpp:bind:0'><tag>Awesome&lt;</tag><x xmlns='urn:x'/><enable "               \
+    "xmlns='urn:xmpp:carbons:2'/></bind>"
 #define OPEN_FROM(from)                                                                            \
     "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='localhost' from='" from                 \
     "' version='1.0'/>"
@@ -51,7 +53,8 @@ static void test_it_is_offered_on_encrypted_streams_only(void **state)
     struct fake_conn *conn = opened();
     assert_said(conn,
                 "<authentication xmlns='urn:xmpp:sasl:2'><mechanism>SCRAM-SHA-512</mechanism>");
-    assert_said(conn, "<mechanism>PLAIN</mechanism><inline><bind xmlns='urn:xmpp:bind:0'");
+    assert_said(conn, "<mechanism>PLAIN</mechanism><inline><bind xmlns='urn:xmpp:bind:0'>"
+                      "<inline><feature var='urn:xmpp:carbons:2'/>");
     assert_said(conn,
                 "<fast xmlns='urn:xmpp:fast:0'><mechanism>HT-SHA-256-NONE</mechanism></fast>");
     assert_said(conn, "<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>");
@@ -320,6 +323,7 @@ static void test_the_session_is_bound_before_the_success(void **state)
     assert_true(span_is(bind->client, CLIENT));
     assert_true(span_is(bind->holder, "edge-1"));
     assert_int_equal(bind->flags, WIRE_BIND_MADE);
+    assert_int_equal(bind->session_flags, WIRE_SESSION_CARBONS);
     assert_int_equal(bind->resource.len, 0);
     answer_bind("romeo@localhost/Awesome</1234", 9);
     assert_said(conn, "<success xmlns='urn:xmpp:sasl:2'><additional-data>dj0y</additional-data>"
