@@ -1,7 +1,7 @@
 // xmpp.js logs in by SASL2 (XEP-0388) with Bind 2 (XEP-0386), gets a token (XEP-0484), and comes back with it.
 import assert from 'node:assert/strict';
 import './globals.mjs';
-import { client, xml } from '@xmpp/client';
+import { client, xml } from './xmpp.mjs';
 import { domain, patience } from './cluster.mjs';
 
 const userAgent = xml('user-agent', { id: 'd4565fa7-4d72-4749-b3d3-740edbf87770' });

@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import { extname } from 'node:path';
 import { after, before, test } from 'node:test';
 import './globals.mjs';
-import { client, xml } from '@xmpp/client';
+import { client, xml } from './xmpp.mjs';
 import { domain, edge, makeAccount, patience, plain, starttls, until } from './cluster.mjs';
 import { startBrowser } from './page.mjs';
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import './globals.mjs';
-import { client, xml } from '@xmpp/client';
+import { client, xml } from './xmpp.mjs';
 import { domain, edge, makeAccount, order, patience, plain, until } from './cluster.mjs';
 
 const open = [];

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import './globals.mjs';
-import { client, xml } from '@xmpp/client';
+import { client, xml } from './xmpp.mjs';
 import { domain, edge, makeAccount, patience, plain, until } from './cluster.mjs';
 import { startBrowser } from './page.mjs';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import './globals.mjs';
-import { client, xml } from '@xmpp/client';
+import { client, xml } from './xmpp.mjs';
 import { domain, edge, makeAccount, patience, plain, secure, until } from './cluster.mjs';
 import { comesBack } from './comes_back.mjs';
 

@@ -5,7 +5,7 @@ import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import '../globals.mjs';
-import { client, xml } from '@xmpp/client';
+import { client, xml } from '../xmpp.mjs';
 import { $msg, $pres, Strophe } from 'strophe.js';
 import { direct, domain, edge, makeAccount, patience, plain, starttls, until } from '../cluster.mjs';
 import { comesBack } from '../comes_back.mjs';
@@ -44,7 +44,7 @@ function web(account, address) {
  * nobody can get hold of, and the test runner would take that for a failure of ours. */
 async function failsToLogIn(options) {
   const program = `
-    import { client } from '@xmpp/client';
+    import { client } from './xmpp.mjs';
     const xmpp = client(${JSON.stringify(options)});
     xmpp.on('error', () => {});
     xmpp.reconnect.stop();
