@@ -90,6 +90,27 @@ npm_install() {
     cp "$folder/package-lock.json" "$stamp"
 }
 
+# What a browser loads of the packages in "browserBundles" of folder $1: their dist/, in vendor/. Not as
+# dependencies: what those are built from is not wanted, and some name parts of themselves in ways that
+# older npm cannot install.
+# shellcheck disable=SC2016  # JavaScript has ${} too
+npm_bundles() {
+    local folder=$1 name version to
+    while read -r name version; do
+        to=$folder/vendor/$name
+        [[ $(cat "$to/.version" 2>/dev/null) == "$version" ]] && continue
+        say "fetching $name $version for the browser …"
+        rm -rf "$to"
+        mkdir -p "$to"
+        (cd "$to" && npm pack --silent "$name@$version" >/dev/null && tar -xzf ./*.tgz --strip-components=1 package/dist) ||
+            fail "npm could not fetch $name@$version." \
+                "Check that npm reaches its registry (npm ping), then run this again."
+        rm -f "$to"/*.tgz
+        echo "$version" >"$to/.version"
+    done < <(node -p 'Object.entries(JSON.parse(require("fs").readFileSync(process.argv[1])).browserBundles)
+        .map(([name, version]) => `${name} ${version}`).join("\n")' "$folder/package.json")
+}
+
 # The one foreign file of the chat page, copied to where the edge serves it.
 vendor_web() {
     local to=$root/services/web/vendor
@@ -111,6 +132,7 @@ main() {
     test)
         install_packages "${run_packages[@]}" "${test_packages[@]}"
         npm_install "$root/tests/clients"
+        npm_bundles "$root/tests/clients"
         ;;
     *)
         fail "usage: deploy/setup.sh [run|test]"

@@ -10,7 +10,7 @@ import { client, xml } from './xmpp.mjs';
 import { domain, edge, makeAccount, patience, plain, starttls, until } from './cluster.mjs';
 import { startBrowser } from './page.mjs';
 
-const dist = new URL('node_modules/converse.js/dist/', import.meta.url);
+const dist = new URL('vendor/converse.js/dist/', import.meta.url);
 const types = { '.js': 'text/javascript', '.css': 'text/css', '.json': 'application/json', '.svg': 'image/svg+xml' };
 
 let browser;
