@@ -11,6 +11,8 @@ void custody_deliveries_free(struct custody *custody);
 /* queue.c */
 /* Something of the queue is to be written at the end of this turn. */
 void queue_touch(struct custody_queue *queue);
+/* Shows the client all up to `number` that it was not shown. */
+void queue_show(struct custody_queue *queue, uint64_t number);
 /* What waited for Redis to have it up to `number` has waited long enough. */
 void queue_settle(struct custody_queue *queue, uint64_t number);
 /* The queue is under another epoch by now: tells its user. */
@@ -33,8 +35,9 @@ void queue_forget_load(struct custody_queue *queue);
 struct custody_pending {
     struct list_node node; /* in queue->pending */
     struct delivery *delivery;
-    uint64_t number; /* 0: held until the queue is open */
-    bool is_marker;  /* a second copy: waits for the first one to be kept */
+    uint64_t number;   /* 0: held until the queue is open */
+    bool is_marker;    /* a second copy: waits for the first one to be kept */
+    bool is_delivered; /* the client was shown it */
 };
 
 #endif

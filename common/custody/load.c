@@ -162,7 +162,7 @@ static enum custody_loaded take(struct custody_load *load)
         LOG_ERROR("queue-record", "sid=%016llx", (unsigned long long)queue->sid);
         return CUSTODY_GONE;
     }
-    queue->last = queue->written = queue->kept = queue->id_number = id[0];
+    queue->last = queue->sent = queue->written = queue->kept = queue->id_number = id[0];
     queue->id_part = (uint32_t)id[1];
     queue->acked = queue->acked_written = msg.u.queue_record.acked;
     queue->handled = queue->handled_kept = msg.u.queue_record.handled;

@@ -60,12 +60,34 @@ void queue_touch(struct custody_queue *queue)
     loop_task_schedule_first(&custody->flush); /* before what is written to clients in this turn */
 }
 
+static void show(struct custody_queue *queue, struct custody_pending *pending)
+{
+    if (pending->is_marker || pending->is_delivered)
+        return;
+    pending->is_delivered = true;
+    queue->sent = pending->number;
+    if (queue->user->deliver)
+        queue->user->deliver(queue->arg, pending->delivery);
+}
+
+void queue_show(struct custody_queue *queue, uint64_t number)
+{
+    LIST_FOREACH(node, &queue->pending)
+    {
+        struct custody_pending *pending = CONTAINER_OF(node, struct custody_pending, node);
+        if (pending->number == 0 || pending->number > number)
+            return;
+        show(queue, pending);
+    }
+}
+
 void queue_settle(struct custody_queue *queue, uint64_t number)
 {
     for (struct list_node *node; (node = list_first(&queue->pending));) {
         struct custody_pending *pending = CONTAINER_OF(node, struct custody_pending, node);
         if (pending->number == 0 || pending->number > number)
             return;
+        show(queue, pending);
         pending_free(pending);
     }
 }
@@ -144,10 +166,6 @@ void custody_queue_open(struct custody_queue *queue)
             continue;
         }
         number_it(queue, pending);
-        if (queue->user->deliver)
-            queue->user->deliver(queue->arg, pending->delivery);
-        if (queue->is_closed)
-            return;
     }
     queue_settle(queue, queue->kept); /* copies of what was kept long ago */
 }
@@ -156,10 +174,10 @@ void custody_queue_open(struct custody_queue *queue)
 
 int custody_queue_number(const struct custody_queue *queue, uint32_t h, uint64_t *number_out)
 {
-    int32_t behind = (int32_t)((uint32_t)queue->last - h);
+    int32_t behind = (int32_t)((uint32_t)queue->sent - h);
     if (behind < 0)
         return -1;
-    *number_out = (uint64_t)behind > queue->last ? 0 : queue->last - (uint64_t)behind;
+    *number_out = (uint64_t)behind > queue->sent ? 0 : queue->sent - (uint64_t)behind;
     return 0;
 }
 

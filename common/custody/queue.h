@@ -27,7 +27,9 @@ struct custody_user {
     void (*lost)(void *arg);
     /* Redis has `handled` as it was set when it was written: queue->handled_kept. May be NULL. */
     void (*handled)(void *arg);
-    /* A delivery that came while the queue was loaded is next. May be NULL. */
+    /* The next one for the client: Redis has it in the queue, or cannot be reached. Only then may the
+     * client see it, else it might count what belongs to nobody, and the numbers of both sides part.
+     * May be NULL. */
     void (*deliver)(void *arg, struct delivery *delivery);
 };
 
@@ -45,6 +47,7 @@ struct custody_queue {
     uint64_t sid;
     uint64_t epoch;
     uint64_t last;          /* number of the last stanza */
+    uint64_t sent;          /* of the last one the client was shown */
     uint64_t written;       /* all up to here were given to Redis */
     uint64_t kept;          /* and Redis has them, or needs not */
     uint64_t acked;         /* the client has these */
@@ -100,12 +103,12 @@ struct custody_stanza {
 /* Those with a number above `after`, in order. */
 void custody_load_each(const struct custody_load *load, uint64_t after,
                        void (*each)(void *arg, const struct custody_stanza *stanza), void *arg);
-/* What was held is next (user->deliver), then what comes. */
+/* What was held is next, then what comes. */
 void custody_queue_open(struct custody_queue *queue);
 
 /* ---- using ---- */
 enum custody_added {
-    CUSTODY_NEW,  /* numbered: write it to the client */
+    CUSTODY_NEW,  /* numbered: user->deliver follows */
     CUSTODY_SEEN, /* it has it */
     CUSTODY_HELD, /* until the queue is open */
 };

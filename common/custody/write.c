@@ -1,7 +1,5 @@
 /* Queues to Redis: what was added to a queue in this turn of the loop leaves as one XADD, and all
- * queues' commands leave in one write, before anything is written to a client: a process that is
- * killed in between must not have told a client of what nobody else knows, or the numbers of both
- * sides would part. An entry's id is never used twice, also when a command has to
+ * queues' commands leave in one write. What Redis has is shown to clients when it says so. An entry's id is never used twice, also when a command has to
  * be sent again: then the stanzas may be there twice, under the same numbers. */
 #include "base/clock.h"
 #include "base/log.h"
@@ -68,6 +66,7 @@ static void fail(struct custody_queue *queue, const struct redis_reply *reply)
     if (queue->is_open && !list_is_linked(&queue->dirty))
         list_add_tail(&custody->dirty, &queue->dirty);
     again_later(custody);
+    queue_show(queue, queue->last); /* live delivery goes on */
 }
 
 static void on_written(void *arg, const struct redis_reply *reply)
@@ -233,6 +232,18 @@ static bool write_queue(struct custody_queue *queue)
     return true;
 }
 
+/* Live delivery goes on while Redis is away. */
+static void show_all(struct custody *custody)
+{
+    LIST_FOREACH_SAFE(node, &custody->dirty)
+    {
+        struct custody_queue *queue = CONTAINER_OF(node, struct custody_queue, dirty);
+        queue_show(queue, queue->last);
+    }
+    if (!list_is_empty(&custody->dirty))
+        again_later(custody);
+}
+
 void custody_write_dirty(void *arg)
 {
     struct custody *custody = arg;
@@ -240,8 +251,7 @@ void custody_write_dirty(void *arg)
     list_init(&later);
     arena_reset(&custody->arena);
     if (!redis_is_up(custody->options.redis)) {
-        if (!list_is_empty(&custody->dirty))
-            again_later(custody);
+        show_all(custody);
         return;
     }
     for (struct list_node *node; (node = list_pop(&custody->dirty));) {

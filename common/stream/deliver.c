@@ -79,8 +79,7 @@ static bool give_to(struct sharing *sharing, uint64_t sid)
         return map64_get(&host->resuming, sid) && stream_sm_hold(host, sid, delivery_of(sharing));
     if (!stream_session_has_queue(session))
         return session->stream && write_to(sharing, session, &key);
-    sharing->written = FORM_NONE; /* host->out is written to */
-    return stream_sm_deliver(session, delivery_of(sharing), &sharing->stanza) == 0;
+    return stream_sm_deliver(session, delivery_of(sharing)) == 0;
 }
 
 static void note(const struct sharing *sharing, uint64_t sid, bool is_given)

@@ -87,7 +87,7 @@ static void fail_too_high(struct stream *stream, uint32_t h)
     const struct custody_queue *queue = &stream->session->sm->queue;
     struct buf detail = {0};
     struct buf text = {0};
-    uint32_t sent = (uint32_t)queue->last;
+    uint32_t sent = (uint32_t)queue->sent;
     buf_printf(&detail, "<handled-count-too-high xmlns='" NS_SM "' h='%u' send-count='%u'/>", h,
                sent);
     buf_printf(&text, "You acknowledged %u stanzas, but I only sent you %u so far.", h, sent);
@@ -193,7 +193,7 @@ void stream_sm_timer(void *arg)
 
 /* ---- writing ---- */
 
-/* Numbered and queued first: what the socket does not take is there for a resume. */
+/* It is in the queue: what the socket does not take is there for a resume. */
 static bool write_new(struct stream *stream, const struct stanza *stanza)
 {
     struct stream_sm *sm = stream->session->sm;
@@ -222,22 +222,20 @@ bool stream_sm_send_own(struct stream *stream, const struct stanza *stanza)
     (void)custody_queue_add(&stream->session->sm->queue, delivery);
     delivery_release(delivery);
     buf_deinit(&encoded);
-    return write_new(stream, &own);
+    return true;
 }
 
-int stream_sm_deliver(struct stream_session *session, struct delivery *delivery,
-                      const struct stanza *stanza)
+int stream_sm_deliver(struct stream_session *session, struct delivery *delivery)
 {
     struct stream_sm *sm = session->sm;
     /* Without a stream this is a moment; if Redis is away it may be a long one. */
     if (!session->stream && custody_queue_unacked(&sm->queue) > session->host->options.max_unacked)
         return -1;
-    if (custody_queue_add(&sm->queue, delivery) == CUSTODY_NEW && session->stream)
-        (void)write_new(session->stream, stanza);
+    (void)custody_queue_add(&sm->queue, delivery);
     return 0;
 }
 
-static void deliver_held(void *arg, struct delivery *delivery)
+static void show(void *arg, struct delivery *delivery)
 {
     struct stream_session *session = arg;
     struct stanza stanza;
@@ -256,5 +254,5 @@ static void on_handled(void *arg)
 const struct custody_user stream_sm_user = {
     .lost = stream_sm_lost,
     .handled = on_handled,
-    .deliver = deliver_held,
+    .deliver = show,
 };

@@ -91,8 +91,7 @@ static inline bool stream_session_has_queue(const struct stream_session *session
 void stream_sm_came(struct stream_session *session);
 void stream_sm_settle(struct stream_sm *sm, uint64_t number);
 /* A delivery for a session: -1 when it takes no more. */
-int stream_sm_deliver(struct stream_session *session, struct delivery *delivery,
-                      const struct stanza *stanza);
+int stream_sm_deliver(struct stream_session *session, struct delivery *delivery);
 /* A stanza of the stream's own. */
 bool stream_sm_send_own(struct stream *stream, const struct stanza *stanza);
 /* Asks for an acknowledgement now, unless one is asked for. */
