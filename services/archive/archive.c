@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "redis/keys.h"
 #include "schema.h"
 #include "trim.h"
 #include "write.h"
@@ -12,6 +13,8 @@
 #include "xep0313_query.h"
 #include "xep0441_prefs.h"
 #include "xml/ns.h"
+
+#define THERE_MS 3600000 /* an hour */
 
 /* ---- what is answered ---- */
 
@@ -117,6 +120,24 @@ void archive_reload(void *ctx)
     };
 }
 
+/* Routers that start wait for us; said again so often that it does not lapse. */
+static void say_there(void *arg)
+{
+    struct archive *archive = arg;
+    struct arena arena = {0};
+
+    redis_call(archive->redis, NULL, NULL, SPAN("SET"),
+               redis_key(REDIS_KEY_archive, (struct span){0}, (struct span){0}, &arena), SPAN("1"),
+               SPAN("EX"), SPAN("86400"));
+    arena_deinit(&arena);
+}
+
+static void on_redis(void *arg, bool up)
+{
+    if (up)
+        say_there(arg);
+}
+
 static int open_stores(struct archive *archive)
 {
     char error[256];
@@ -136,6 +157,9 @@ static int open_stores(struct archive *archive)
         LOG_ERROR("bad-address", "option=redis.url reason=%s", error);
         return -1;
     }
+    redis_on_change(archive->redis, on_redis, archive);
+    loop_timer_init(&archive->there, d->loop, say_there, archive);
+    loop_timer_start(&archive->there, THERE_MS, THERE_MS);
     archive->sql = sql_new(&options, error, sizeof(error));
     if (!archive->sql) {
         LOG_ERROR("bad-address", "option=sql.url reason=%s", error);
@@ -202,6 +226,8 @@ void archive_close(void *ctx)
 
     archive->drained = NULL;
     archive->is_closing = true;
+    if (archive->redis)
+        loop_timer_stop(&archive->there);
     redis_free(archive->redis);
     sql_free(archive->sql);
     service_free(archive->service);

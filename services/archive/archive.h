@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "daemon/daemon.h"
+#include "loop/timer.h"
 #include "redis/redis.h"
 #include "service/service.h"
 #include "sql/sql.h"
@@ -42,8 +43,9 @@ struct archive {
     struct prefs *prefs;
     struct trim *trim;
     struct archive_limits limits;
-    struct list_node taken; /* struct taken.node */
-    size_t busy;            /* items and requests under way */
+    struct list_node taken;  /* struct taken.node */
+    size_t busy;             /* items and requests under way */
+    struct loop_timer there; /* Redis is told that this cluster has us */
     bool is_closing;
     daemon_done_fn *drained;
     void *drained_arg;

@@ -29,6 +29,8 @@ static void act_deliver(struct routing *routing, struct target *target)
     struct routing own;
     struct routing *filled = keep_live(routing, target, &own);
 
+    if (!filled)
+        return;
     parcel_add(filled, target->match, target->jid);
     carbons_received(filled, target);
     keep_end(routing, filled);
@@ -52,6 +54,8 @@ static void deliver_message(struct routing *routing, struct target *target, int 
     struct routing own;
     struct routing *filled = keep_live(routing, target, &own);
 
+    if (!filled)
+        return;
     deliver_from(filled, target, priority);
     carbons_received(filled, target);
     keep_end(routing, filled);

@@ -137,6 +137,8 @@ struct routing *keep_live(struct routing *routing, const struct target *target, 
     if (routing->job->source != SOURCE_CLIENT || routing->job->is_kept ||
         routing->stanza.kind != STANZA_MESSAGE)
         return routing;
+    if (keep_in_archive(&stanza) && await_hold(routing->router, routing->job))
+        return NULL;
     is_changed = stanza_id_strip(&stanza, target->account, routing->arena);
     if (is_archived(routing)) {
         stanza_id_make(routing->job->origin_sid, routing->job->origin_n, target->account, &id);
@@ -207,6 +209,8 @@ void keep_store(struct routing *routing, struct target *target)
     enum keep_offline keep = keep_offline(&routing->stanza);
 
     if (!services_keeper(router->services)) {
+        if (routing->job->source == SOURCE_CLIENT && await_hold(router, routing->job))
+            return;
         if (router->is_early && routing->job->source == SOURCE_CLIENT && !routing->job->is_kept)
             router_keep_early(router, routing->job);
         else

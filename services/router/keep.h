@@ -28,7 +28,8 @@ bool keep_in_archive(const struct stanza *stanza);
 
 /* ---- the phase ---- */
 /* The stanza is about to go to sessions of the target: archives it, and returns the routing whose
- * parcels are to be filled, `routing` itself or `own`. Ends with keep_end. */
+ * parcels are to be filled, `routing` itself or `own`; NULL when it
+ * has to wait (await.h). Ends with keep_end. */
 struct routing *keep_live(struct routing *routing, const struct target *target,
                           struct routing *own);
 void keep_end(struct routing *routing, struct routing *filled);

@@ -31,6 +31,7 @@ int life_open(struct daemon *d, void **ctx_out)
     router->trace = trace_new(redis, d->instance, d->conf);
     router->loader = loader;
     loader_set_cache(loader, router->cache);
+    await_begin(router);
     *ctx_out = router;
     return 0;
 }

@@ -323,6 +323,7 @@ void router_peer_up(void *ctx, struct bus_peer *peer)
     holder_up(router->holders, peer);
     if (router->is_early && services_is_complete(router->services))
         end_early(router);
+    await_check(router);
 }
 
 void router_peer_down(void *ctx, struct bus_peer *peer)
@@ -445,6 +446,7 @@ struct router *router_new(const struct router_options *options)
     router->daemon = options->daemon;
     list_init(&router->jobs);
     list_init(&router->early);
+    await_init(router);
     list_init(&router->spokes);
     loop_timer_init(&router->early_timer, router->loop, end_early, router);
     arena_init(&router->scratch, SCRATCH_BYTES);
@@ -471,6 +473,7 @@ void router_free(struct router *router)
     if (!router)
         return;
     loop_timer_stop(&router->early_timer);
+    await_deinit(router);
     router->idle = NULL;
     caps_free(router->caps);
     route_cache_free(router->cache);

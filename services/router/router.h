@@ -8,6 +8,7 @@
 #ifndef JACKDAW_ROUTER_ROUTER_H
 #define JACKDAW_ROUTER_ROUTER_H
 
+#include "await.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/list.h"
@@ -50,7 +51,8 @@ struct router {
     struct list_node jobs; /* struct job.all */
     size_t job_count;
     struct list_node spokes; /* struct spoke.all */
-    struct list_node early;  /* struct job.wait: until the services have said who they are */
+    struct await await;
+    struct list_node early; /* struct job.wait: until the services have said who they are */
     struct loop_timer early_timer;
     bool is_early;
     struct arena domain_arena;

@@ -274,6 +274,21 @@ static void what_a_lost_session_had_is_stored_with_the_same_id(void **state)
     assert_memory_equal(uid, kept(3)->uid.data, sizeof(uid));
 }
 
+static void a_router_that_has_just_started_waits_for_the_archive(void **state)
+{
+    (void)state;
+    f.router->await.is_on = true; /* as Redis says that there are some */
+    romeo_sends(CHAT(JULIET, "<body>first</body>"));
+    romeo_sends(CHAT(ABSENT, "<body>second</body>"));
+    assert_int_equal(fake.sent_count, 0);
+    archive_comes(2);
+    answers_all(ROUTE_EXISTS);
+    assert_int_equal(fake.sent_count, 5);
+    assert_true(span_is(kept(0)->account, "juliet@localhost"));
+    check_deliver(2, "edge-2", 1, 2);
+    assert_true(span_is(kept(3)->account, ABSENT));
+}
+
 static void what_is_archived(void **state)
 {
     static const struct {
@@ -359,6 +374,8 @@ int main(void)
         ARCHIVE_TEST(a_message_to_oneself_is_archived_once),
         ARCHIVE_TEST(an_id_that_claims_to_be_ours_is_taken_off),
         ARCHIVE_TEST(what_a_lost_session_had_is_stored_with_the_same_id),
+        cmocka_unit_test_setup_teardown(a_router_that_has_just_started_waits_for_the_archive, setup,
+                                        teardown),
         ARCHIVE_TEST(what_is_archived),
         ARCHIVE_TEST(types_that_are_no_conversation_are_not_archived),
         ARCHIVE_TEST(a_full_backlog_stops_no_delivery),
