@@ -318,14 +318,14 @@ class Stage(Sasl2):
                 return
             last = pattern.show(element)
 
-    async def asks_until(self, name, text):
+    async def asks_until(self, name, verb, text):
         """`text`: an iq's payload with a line `to JID` above it, then what its answer must be at last."""
         to, payload, wanted = self.expand(text).strip().split("\n", 2)
         expected = self._patterns(wanted)[0]
         deadline = asyncio.get_running_loop().time() + self.setting.patience
         while True:
-            answer = await self.client(name).ask("get", payload.strip(), self.setting.patience,
-                                                 to.removeprefix("to "))
+            answer = await self.client(name).ask({"asks": "get", "sets": "set"}[verb], payload.strip(),
+                                                 self.setting.patience, to.removeprefix("to "))
             if pattern.fits(expected, answer, self.variables):
                 return
             if asyncio.get_running_loop().time() > deadline:
@@ -657,7 +657,7 @@ PHRASES = [(re.compile(text.replace("ACTOR", r"(\w+)").replace(" WITHIN", _WITHI
     (r"ACTOR receives a roster push", "receives_push"),
     (r"ACTOR asks for the roster", "asks_for_the_roster"),
     (r"ACTOR's roster is", "roster_is"),
-    (r"ACTOR asks until the answer is", "asks_until"),
+    (r"ACTOR (asks|sets) until the answer is", "asks_until"),
     (r"ACTOR is cut off", "is_cut_off"),
     (r"ACTOR enables stream management(?: for (\d+) s)?", "enables_management"),
     (r"ACTOR comes back as (\S+)( over the other transport)?", "comes_back"),
