@@ -66,7 +66,8 @@ static void write_roster(const struct stream *stream, struct buf *out)
     (void)stream;
     buf_append_cstr(out, "<ver xmlns='" NS_ROSTERVER "'/>"
                          "<sub xmlns='" NS_SUB_PREAPPROVAL "'/>");
-    if (stream_sm_is_offered(stream))
+    /* A client that has it already, from Bind 2 or a resumption, would try to get it once more. */
+    if (stream_sm_is_offered(stream) && !(stream->session && stream->session->sm))
         buf_append_cstr(out, "<sm xmlns='" NS_SM "'/>");
 }
 
