@@ -13,7 +13,7 @@
 #   desktop    slixmpp, aioxmpp, libstrophe, go-sendxmpp, profanity, finch, xmpp.js over TCP and TLS,
 #              and one of them with Chromium
 #   clients    Strophe.js, xmpp.js, stanza, Chromium with converse.js, 2,000 held sessions; and
-#              xmpp.js while daemons are killed
+#              xmpp.js and stanza while daemons are killed: they resume
 #   fuzz       every decoder and parser, a few seconds each
 #   quickstart deploy/run.sh as a person would use it, with a release build
 #
@@ -99,7 +99,7 @@ stage_tls() {
 }
 
 stage_clients() {
-    # The last one kills daemons, so it comes last and alone.
+    # The last two kill daemons, so they come last and alone.
     # shellcheck disable=SC2016  # the shell inside the cluster expands them
     in_cluster --set session.anonymous=yes --set session.max_anonymous=0 -- bash -c '
         run() { node --test --test-reporter=spec "$@"; }
@@ -108,7 +108,7 @@ stage_clients() {
                 converse.test.mjs &&
             python3 trace.py &&
             python3 hold.py --sessions 2000 &&
-            run killed.test.mjs'
+            run killed.test.mjs && run resume.test.mjs'
 }
 
 stage_desktop() {

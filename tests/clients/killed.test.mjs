@@ -1,32 +1,17 @@
 // xmpp.js while daemons of the cluster are killed under it: SIGKILL is a normal stop.
 import assert from 'node:assert/strict';
-import { after, test } from 'node:test';
+import { afterEach, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import './globals.mjs';
 import { client, xml } from './xmpp.mjs';
-import { domain, edge, makeAccount, order, patience, plain, until } from './cluster.mjs';
+import { domain, edge, makeAccount, patience, plain, until } from './cluster.mjs';
+import { kill, restart, start, startKilled } from './kill.mjs';
 
 const open = [];
-const killed = new Set();
-after(async () => {
-  await Promise.all(open.map((xmpp) => xmpp.stop().catch(() => {})));
-  await Promise.all([...killed].map(start)); // for the tests that come after these
+afterEach(async () => {
+  await startKilled();
+  await Promise.all(open.splice(0).map((xmpp) => xmpp.stop().catch(() => {})));
 });
-
-async function kill(name) {
-  killed.add(name);
-  await order('kill', name);
-}
-
-async function start(name) {
-  await order('start', name);
-  killed.delete(name);
-}
-
-async function restart(name) {
-  await kill(name);
-  await start(name);
-}
 
 async function logIn(account, n, configure = () => {}) {
   const xmpp = client({ service: edge(plain, n), domain, username: account.name, password: account.password, timeout: patience });
