@@ -1,6 +1,7 @@
 /* Answers travel as jobs of their own with the question's job as parent. */
 #include "answer.h"
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "carbons.h"
 #include "holder.h"
@@ -19,8 +20,29 @@ static int sender_session(const struct job *job, struct route_session *session_o
     return 0;
 }
 
+/* A question that comes again, through another router after this one died, is answered with the same
+ * origin: whoever asked drops the second answer. What a service sends to many has no `to`, and one
+ * answer for each of them. What has no origin is answered under the router's own. */
+static void name_origin(const struct routing *routing, const struct stanza *reply,
+                        struct job_options *options)
+{
+    struct router *router = routing->router;
+    const struct job *question = routing->job;
+    struct span target = span_is_empty(routing->stanza.to) ? reply->from : (struct span){0};
+
+    if (question->origin_sid == 0) {
+        options->origin_sid = router->origin_sid;
+        options->origin_n = ++router->origin_n;
+        return;
+    }
+    options->origin_sid = hash_u64(hash_span(target), question->origin_sid);
+    options->origin_n = question->origin_n;
+}
+
 void answer_send(struct routing *routing, const struct stanza *reply)
 {
+    struct job_options options = {
+        .parent = routing->job, .source = SOURCE_SERVICE, .is_answer = true};
     struct router *router = routing->router;
     struct route_session asker;
     struct routing answering;
@@ -28,13 +50,9 @@ void answer_send(struct routing *routing, const struct stanza *reply)
 
     buf_reset(&router->encoded);
     stanza_encode(reply, &router->encoded);
-    job = job_new(router, &(struct job_options){
-                              .parent = routing->job,
-                              .origin_sid = router->origin_sid,
-                              .origin_n = ++router->origin_n,
-                              .source = SOURCE_SERVICE,
-                              .stanza = buf_span(&router->encoded),
-                          });
+    options.stanza = buf_span(&router->encoded);
+    name_origin(routing, reply, &options);
+    job = job_new(router, &options);
     answering = (struct routing){.router = router,
                                  .job = job,
                                  .arena = routing->arena,

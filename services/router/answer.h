@@ -6,7 +6,8 @@
 #include "route.h"
 
 /* Sends `reply` to the sender of the routing's stanza; the job is not settled before it is. To a
- * client it goes straight to the session that asked, without looking anything up. */
+ * client it goes straight to the session that asked, without looking anything up. Its origin derives
+ * from the question's: asked again, the same answer is sent again, and its holder drops it. */
 void answer_send(struct routing *routing, const struct stanza *reply);
 /* An iq result with `payload`. */
 void answer_result(struct routing *routing, struct span payload);

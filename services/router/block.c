@@ -24,7 +24,7 @@ bool block_has(const struct map *blocked, struct span jid)
 /* What the router itself answers goes to whoever asked. */
 static bool is_answer(const struct routing *routing)
 {
-    return routing->job->origin_sid == routing->router->origin_sid;
+    return routing->job->is_answer;
 }
 
 static bool is_server(const struct router *router, struct span jid)

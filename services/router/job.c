@@ -14,6 +14,7 @@ struct job *job_new(struct router *router, const struct job_options *options)
         .router = router,
         .spoke = options->spoke,
         .parent = options->parent,
+        .is_answer = options->is_answer,
         .is_traced = options->parent && options->parent->is_traced,
         .token = options->token,
         .origin_sid = options->origin_sid,

@@ -39,6 +39,7 @@ struct job {
     uint64_t since_ms;
     uint32_t holds;
     enum rules_source source;
+    bool is_answer;            /* the router's own, to whoever asked (answer.h) */
     bool is_traced;            /* notes are made of it (router_note) */
     bool is_kept;              /* the archives of its accounts have been given it (keep.h) */
     const struct owner *owner; /* who it waits for, while it is in a queue */
@@ -53,6 +54,7 @@ struct job_options {
     uint64_t origin_n;
     enum rules_source source;
     struct job *parent;
+    bool is_answer;
     struct span stanza; /* copied */
 };
 

@@ -188,7 +188,11 @@ static void item_missed(struct router *router, struct job_options *options,
     metric_add(METRIC_router_lost, item->sids.count);
     if (route_begin(&routing, router, job) == 0) {
         uint64_t *gone = arena_calloc(routing.arena, item->sids.count, sizeof(*gone));
-        uint32_t count = find_missed(&routing, item, gone);
+        uint32_t count;
+
+        /* Nobody refuses it on its second way. */
+        job->is_answer = routing.stanza.type == STANZA_ERROR;
+        count = find_missed(&routing, item, gone);
 
         if (count > 0)
             route_without(&routing, &(struct wire_u64s){gone, count});

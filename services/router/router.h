@@ -63,7 +63,7 @@ struct router {
     struct buf encoded;
     uint32_t depth;
     struct block_clear clear;
-    uint64_t origin_sid; /* of stanzas made here */
+    uint64_t origin_sid; /* of answers to what has no origin itself */
     uint64_t origin_n;
     uint64_t started_ms;
     struct daemon *daemon; /* this and the next two are life.c's */

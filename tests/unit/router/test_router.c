@@ -119,7 +119,42 @@ static void error_replies_name_an_origin_of_their_own(void **state)
     (void)state;
     ROMEO(CHAT("mercutio@localhost"));
     redis_answers();
-    assert_true(fake.sent[0].msg.u.deliver.origin_sid == f.router->origin_sid);
+    assert_true(fake.sent[0].msg.u.deliver.origin_sid > 1); /* not the sender's */
+    assert_int_equal(fake.sent[0].msg.u.deliver.origin_n, f.next_n);
+}
+
+/* After a crash the question comes again, to a router that knows nothing of the first answer. */
+static void a_question_asked_again_is_answered_with_the_same_origin(void **state)
+{
+    struct wire_deliver first;
+    const struct wire_deliver *again = &fake.sent[0].msg.u.deliver;
+
+    ROMEO(CHAT("mercutio@localhost"));
+    redis_answers();
+    first = fake.sent[0].msg.u.deliver;
+    teardown(state);
+    setup(state);
+    ROMEO(CHAT("mercutio@localhost"));
+    redis_answers();
+    check_error(0, "edge-1", 1, "service-unavailable");
+    assert_true(again->origin_sid == first.origin_sid);
+    assert_true(again->origin_n == first.origin_n);
+}
+
+static void every_question_has_an_answer_of_its_own(void **state)
+{
+    (void)state;
+    ROMEO(CHAT("mercutio@localhost"));
+    ROMEO(CHAT("mercutio@localhost"));
+    client_sends(f.edge2, 2,
+                 "<message from='juliet@localhost/balcony' to='mercutio@localhost' "
+                 "type='chat'/>");
+    for (int i = 0; i < 4 && f.load_count > 0; i++)
+        redis_answers();
+    assert_int_equal(fake.sent_count, 3);
+    assert_true(fake.sent[0].msg.u.deliver.origin_sid == fake.sent[1].msg.u.deliver.origin_sid);
+    assert_true(fake.sent[0].msg.u.deliver.origin_n != fake.sent[1].msg.u.deliver.origin_n);
+    assert_true(fake.sent[0].msg.u.deliver.origin_sid != fake.sent[2].msg.u.deliver.origin_sid);
 }
 
 static void chat_to_a_resource_that_is_gone_goes_to_another(void **state)
@@ -567,6 +602,8 @@ int main(void)
         TEST(not_there_is_verified_before_the_sender_is_told),
         TEST(the_sender_keeps_custody_until_the_error_is_there),
         TEST(error_replies_name_an_origin_of_their_own),
+        TEST(a_question_asked_again_is_answered_with_the_same_origin),
+        TEST(every_question_has_an_answer_of_its_own),
         TEST(chat_to_a_resource_that_is_gone_goes_to_another),
         TEST(normal_message_to_a_resource_that_is_gone_is_answered),
         TEST(errors_are_dropped_in_silence),
