@@ -20,7 +20,6 @@ class Nemesis:
         self._users = users
         self._log = log
         self._means = means
-        self.count = 0
         self.left_out = set()
 
     # ---- processes ----
@@ -134,15 +133,15 @@ class Nemesis:
         await self._means.gate.lose(random.uniform(4, 8))
 
     async def cause(self, fault):
-        """`fault`: "kill-edge", "stop-router", "redis", ..."""
+        """`fault`: "kill-edge", "stop-router", "redis", ...; whether it could be caused here."""
         what, _, kind = fault.partition("-")
         if what in _TAKES and not _TAKES[what](self._means):
             self.left_out.add(fault)
-            return
+            return False
         begun = time.monotonic()
         await getattr(self, what)(kind)
-        self.count += 1
         self._log("%s is over after %.1f s" % (fault, time.monotonic() - begun))
+        return True
 
 
 # Faults that take more than processes to kill.

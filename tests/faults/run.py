@@ -8,6 +8,7 @@ arrived once and in order, at the recipient and in both archives. Exit status 0 
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -27,12 +28,14 @@ import archived  # noqa: E402
 from gate import Gate, enter  # noqa: E402
 from ledger import Ledger  # noqa: E402
 from nemesis import Means, Nemesis, names  # noqa: E402
+from report import write_report  # noqa: E402
 from stores import Postgres, SmallDisk  # noqa: E402
 from user import User  # noqa: E402
 
 DOMAIN = "localhost"
 COUNTS = {"edge": 3, "c2s": 2, "router": 2, "session": 2, "presence": 2, "pubsub": 1, "archive": 2}
 QUIET = 30  # seconds after the last fault in which all must have arrived
+STUCK = 10  # seconds without an acknowledgement that are worth a line
 SETTINGS = {
     "session.registration": "yes", "session.max_registrations": "0", "session.max_failures": "0",
     "session.iterations": "4096", "c2s.require_tls": "no", "cluster.lease": "5s",
@@ -76,6 +79,7 @@ class Run:
         self.ledger = Ledger()
         self.users = []
         self.lines = []
+        self.faults = []  # (seconds, name, how long)
 
     def say(self, text):
         line = "%7.2f s  %s" % (self.ledger.seconds(), text)
@@ -118,6 +122,19 @@ class Run:
             user = rng.choice(self.users)
             user.say(rng.choice(peers[user.name]))
 
+    async def _watch(self):
+        """For ever: says who waits long for an acknowledgement."""
+        stuck = set()
+        while True:
+            await asyncio.sleep(1)
+            now = asyncio.get_running_loop().time()
+            late = {user for user in self.users if user.oldest_unacked(now) > STUCK}
+            for user in late - stuck:
+                self.say("waits for an acknowledgement: " + user.state())
+            for user in stuck - late:
+                self.say("%s waits no more; it waited %.0f s at most" % (user.name, user.longest_unacked))
+            stuck = late
+
     async def _cause_faults(self):
         wanted = list(filter(None, self.arguments.faults.split(","))) or names(self.kinds)
         nemesis = Nemesis(self.cluster, self.users, self.say,
@@ -125,10 +142,11 @@ class Run:
         for _ in range(self.arguments.rounds):
             for fault in wanted:
                 await asyncio.sleep(self.arguments.pause)
-                await nemesis.cause(fault)
+                begun = self.ledger.seconds()
+                if await nemesis.cause(fault):
+                    self.faults.append((begun, fault, self.ledger.seconds() - begun))
         if nemesis.left_out:
             self.say("not caused here: %s" % ", ".join(sorted(nemesis.left_out)))
-        return nemesis.count
 
     def _gate(self):
         if not self.has_gate:
@@ -157,17 +175,19 @@ class Run:
         await self._log_in()
         self.say("talking at %g messages a second" % self.arguments.rate)
         talk = asyncio.create_task(self._talk())
+        watch = asyncio.create_task(self._watch())
         try:
-            faults = await self._cause_faults()
+            await self._cause_faults()
             await asyncio.sleep(self.arguments.pause)
-        finally:
             talk.cancel()
-        self.say("no more faults; waiting until all is quiet")
-        await self._quieten()
+            self.say("no more faults; waiting until all is quiet")
+            await self._quieten()
+        finally:
+            await _end(talk)
+            await _end(watch)
         self.ledger.close()
         await asyncio.gather(*(user.leave() for user in self.users))
         await self._read_archives()
-        return faults
 
     async def _read_archives(self):
         """What everybody sent and got is in the archives of both, once and in order."""
@@ -185,10 +205,9 @@ class Run:
     def go(self):
         raise_descriptor_limit()
         complaints = []
-        faults = 0
         try:
             self.cluster.start(timeout=120)
-            faults = asyncio.run(self._play())
+            asyncio.run(self._play())
             complaints += ["%s %s" % (p.name, p.said()) for p in self.cluster.ended()]
         except (Trouble, XmppError, RuntimeError, OSError, asyncio.TimeoutError) as trouble:
             complaints.append(str(trouble) or type(trouble).__name__)
@@ -197,12 +216,15 @@ class Run:
             for store in (self.postgres, self.disk):
                 if store:
                     store.remove()
-        return self._verdict(faults, complaints)
+        return self._verdict(complaints)
 
     # ---- the end ----
 
-    def _figures(self, faults):
-        figures = {"users": len(self.users), "faults": faults, "seconds": round(self.ledger.seconds(), 1)}
+    def cluster_counts(self):
+        return {kind: COUNTS[kind] for kind in self.kinds}
+
+    def _figures(self):
+        figures = {"users": len(self.users), "faults": len(self.faults), "seconds": round(self.ledger.seconds(), 1)}
         figures.update(self.ledger.totals())
         figures.update(self.ledger.counts())
         figures["unacknowledged"] = self.ledger.unacknowledged()
@@ -210,12 +232,20 @@ class Run:
         figures["resume_failed"] = self.ledger.events["resume-failed"]
         figures["bounced"] = self.ledger.events["bounced"]
         figures["by_way"] = dict(self.ledger.by_way)
+        figures["longest_unacknowledged_s"] = round(max((u.longest_unacked for u in self.users), default=0), 1)
         figures["latency_ms"] = {name: round(1000 * self.ledger.percentile(share), 1)
                                  for name, share in (("p50", .5), ("p99", .99), ("max", 1))}
         return figures
 
-    def _verdict(self, faults, complaints):
-        figures = self._figures(faults)
+    def _is_good(self, figures, complaints):
+        if self.arguments.without_resume:
+            return not complaints and figures["lost"] > 0
+        bad = sum(self.ledger.counts().values()) + sum(
+            figures[name] for name in ("unacknowledged", "resume_failed", "bounced"))
+        return not bad and not complaints and figures["sent"] > 0
+
+    def _verdict(self, complaints):
+        figures = self._figures()
         for trouble in self.ledger.troubles[:50]:
             print(trouble)
         for event, count in sorted(self.ledger.events.items()):
@@ -226,19 +256,26 @@ class Run:
         if self.arguments.json:
             with open(self.arguments.json, "w", encoding="utf-8") as out:
                 json.dump(figures, out, indent=2)
-        bad = sum(self.ledger.counts().values()) + figures["unacknowledged"] + figures["resume_failed"] + figures["bounced"]
-        is_good = not bad and not complaints and figures["sent"] > 0
-        if self.arguments.without_resume:
-            is_good = not complaints and figures["lost"] > 0
+        is_good = self._is_good(figures, complaints)
+        verdict = "FAILED"
         if is_good:
+            verdict = ("losses found, as they must be without stream management"
+                       if self.arguments.without_resume else "nothing lost, nothing doubled, nothing reordered")
             shutil.rmtree(self.run_dir, ignore_errors=True)
         else:
-            print("logs are in %s/log" % self.run_dir)
-        print("faults: %s" % (("losses found, as they must be without stream management"
-                               if self.arguments.without_resume else
-                               "nothing lost, nothing doubled, nothing reordered")
-                              if is_good else "FAILED"))
+            print("FAILED: the daemons' logs are in %s/log; lay the times above beside theirs, and cause one "
+                  "fault alone with --faults NAME" % self.run_dir)
+        if self.arguments.report:
+            write_report(self.arguments.report, self, figures, verdict, complaints)
+        print("faults: " + verdict)
+        print("%d passed, %d failed" % (is_good, not is_good))
         return 0 if is_good else 1
+
+
+async def _end(task):
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 if __name__ == "__main__":

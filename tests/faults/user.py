@@ -20,9 +20,10 @@ NS_DELAY = "urn:xmpp:delay"
 STANZAS = ("message", "presence", "iq")
 STEP_TIMEOUT = 15  # one answer of the server while connecting
 ACK_EVERY = 5  # messages
+LOOK_EVERY = 2  # seconds: whether the server must be asked, or answers
 ACK_TIMEOUT = 12  # a server that does not answer <r/> is taken for dead
 LOGIN_TRIES = 5  # refusals in a row for another reason than a server that is busy
-Sent = collections.namedtuple("Sent", "number text recipient message")
+Sent = collections.namedtuple("Sent", "number text recipient message said_at")
 
 
 class Session:
@@ -50,8 +51,10 @@ class User:
         self.online = asyncio.Event()
         self.is_reading = True  # a slow reader's is False for a while
         self._goes_on = True
+        self.longest_unacked = 0.0  # seconds in which something said stayed unacknowledged
         self._since_ack = 0
         self._asked_at = None
+        self._looked_at = 0.0
         self._task = None
         self._pending = None  # the element being received
         self._waiting = collections.deque()  # (text, recipient, number) said while not connected
@@ -121,14 +124,23 @@ class User:
             await asyncio.sleep(0.1)
         return False
 
+    def oldest_unacked(self, now):
+        """Seconds for which the oldest of what it said has been unacknowledged; keeps the longest."""
+        unacked = self.session.unacked if self.session else ()
+        age = now - unacked[0].said_at if unacked else 0.0
+        self.longest_unacked = max(self.longest_unacked, age)
+        return age
+
     def state(self):
         """For people, when it is not quiet."""
         session = self.session
         if not session:
             return "%s has no session" % self.name
-        return "%s at %s is %s: sent %d, not acknowledged %s, received %d, id %s" % (
+        now = asyncio.get_running_loop().time()
+        return "%s at %s is %s: sent %d, not acknowledged %s for %.1f s, received %d, id %s" % (
             self.name, self.address, "online" if self.online.is_set() else "away", session.sent,
-            [each.number for each in session.unacked][:5], session.received, session.resume_id)
+            [each.number for each in session.unacked][:5], self.oldest_unacked(now), session.received,
+            session.resume_id)
 
     # ---- connecting ----
 
@@ -225,13 +237,15 @@ class User:
             await asyncio.sleep(0.05)
         if not self._pending:  # never cancelled: half a frame would be lost
             self._pending = asyncio.ensure_future(link.receive())
-        while not (await asyncio.wait({self._pending}, timeout=2))[0]:
+        while not (await asyncio.wait({self._pending}, timeout=LOOK_EVERY))[0]:
+            self._look_at_watch(link)
+        if asyncio.get_running_loop().time() - self._looked_at > LOOK_EVERY:  # also when much comes
             self._look_at_watch(link)
         pending, self._pending = self._pending, None
         return pending.result()
 
     def _look_at_watch(self, link):
-        now = asyncio.get_running_loop().time()
+        now = self._looked_at = asyncio.get_running_loop().time()
         if self._asked_at is not None and now - self._asked_at > ACK_TIMEOUT:
             raise XmppError("the server does not answer")
         if self.session.unacked and self._asked_at is None:
@@ -274,7 +288,8 @@ class User:
         session = self.session
         session.sent += 1
         if self.session.resume_id:
-            session.unacked.append(Sent(session.sent, text, recipient, number))
+            session.unacked.append(Sent(session.sent, text, recipient, number,
+                                        asyncio.get_running_loop().time()))
         elif recipient:  # nobody will say so: whoever has no stream management believes that it went
             self.ledger.acked(self.name, recipient, number)
         link.send(text)
