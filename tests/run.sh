@@ -14,6 +14,7 @@
 #              and one of them with Chromium
 #   clients    Strophe.js, xmpp.js, stanza, Chromium with converse.js, 2,000 held sessions; and
 #              xmpp.js and stanza while daemons are killed: they resume
+#   faults     every fault in turn while 200 users talk in numbered messages: nothing lost, doubled, reordered
 #   fuzz       every decoder and parser, a few seconds each
 #   quickstart deploy/run.sh as a person would use it, with a release build
 #
@@ -122,6 +123,15 @@ stage_desktop() {
         exit $status'
 }
 
+stage_faults() {
+    local run=(timeout 300 python3 tests/faults/run.py --bin build/asan/bin --seed 1) status=0
+    "${run[@]}" --users 200 --rate 25 --pause 1 || status=1
+    "${run[@]}" --users 60 --rate 25 --postgres --faults postgres,kill-archive || status=1
+    # A check of the check: without stream management this must find losses.
+    "${run[@]}" --users 60 --rate 60 --without-resume --faults kill-edge,kill-c2s || status=1
+    return "$status"
+}
+
 stage_fuzz() {
     build_with fuzz && ctest --test-dir build/fuzz -L fuzz -j "$(nproc)" --no-tests=error --output-on-failure
 }
@@ -194,7 +204,7 @@ main() {
         ;;
     esac
     [[ ${#stages[@]} == 0 ]] &&
-        stages=(build clang format lint unit tsan daemon scenario tls desktop clients fuzz quickstart)
+        stages=(build clang format lint unit tsan daemon scenario tls desktop clients faults fuzz quickstart)
     for stage in "${stages[@]}"; do
         declare -F "stage_$stage" >/dev/null || {
             printf 'there is no stage %s; tests/run.sh --help lists them\n' "$stage" >&2
