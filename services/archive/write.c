@@ -15,7 +15,8 @@
 
 #define MAX_BATCH   256
 #define PATIENCE_MS 1000
-#define LANE        0 /* all transactions go to the same worker, in order */
+#define PAUSE_MS    250 /* after a transaction that failed, before it is tried again */
+#define LANE        0   /* all transactions go to the same worker, in order */
 
 struct writer {
     struct archive *archive;
@@ -23,6 +24,7 @@ struct writer {
     struct list_node writing;
     struct list_node alone; /* failed together: each is tried by itself */
     size_t waiting_count;
+    bool is_pausing; /* until `timer` ends */
     uint64_t began_ms;
     uint64_t stamped_ms;
     struct loop_timer timer;
@@ -141,6 +143,34 @@ static void move_all(struct list_node *from, struct list_node *to)
         list_add_tail(to, node);
 }
 
+/* The database could not be reached, or could not commit (a full disk): what has time left goes to the
+ * front of what waits, and stays in `failed` otherwise. Written twice is written once. */
+static void put_back(struct writer *writer, struct list_node *failed)
+{
+    const struct archive *archive = writer->archive;
+    uint64_t now = loop_now_ms(archive->daemon->loop);
+    struct list_node late;
+    struct list_node again;
+    struct list_node *node;
+
+    list_init(&late);
+    list_init(&again);
+    while ((node = list_pop(failed)) != NULL) {
+        const struct kept *kept = CONTAINER_OF(node, struct kept, node);
+        bool has_time = now - kept->since_ms < archive->limits.retry_for_ms;
+
+        list_add_tail(has_time ? &again : &late, node);
+        writer->waiting_count += has_time;
+    }
+    writer->is_pausing = !list_is_empty(&again);
+    while ((node = list_pop(&writer->waiting)) != NULL)
+        list_add_tail(&again, node);
+    move_all(&again, &writer->waiting);
+    move_all(&late, failed);
+    if (writer->is_pausing)
+        loop_timer_start(&writer->timer, PAUSE_MS, 0);
+}
+
 static void on_written(void *arg, enum sql_status status)
 {
     struct writer *writer = arg;
@@ -148,7 +178,9 @@ static void on_written(void *arg, enum sql_status status)
     struct list_node *node;
 
     move_all(&writer->writing, &done);
-    if (status != SQL_OK && status != SQL_DOWN)
+    if (status == SQL_DOWN)
+        put_back(writer, &done);
+    else if (status != SQL_OK)
         part(writer, &done);
     while ((node = list_pop(&done)) != NULL) {
         struct kept *kept = CONTAINER_OF(node, struct kept, node);
@@ -184,7 +216,7 @@ static void begin(struct writer *writer)
     uint64_t now = loop_now_ms(writer->archive->daemon->loop);
     uint64_t due = writer->began_ms + writer->archive->limits.linger_ms;
 
-    if (!list_is_empty(&writer->writing) ||
+    if (writer->is_pausing || !list_is_empty(&writer->writing) ||
         (list_is_empty(&writer->waiting) && list_is_empty(&writer->alone)))
         return;
     if (now < due && writer->waiting_count < MAX_BATCH) {
@@ -201,7 +233,10 @@ static void begin(struct writer *writer)
 
 static void on_timer(void *arg)
 {
-    begin(arg);
+    struct writer *writer = arg;
+
+    writer->is_pausing = false;
+    begin(writer);
 }
 
 /* Who has waited for too long behind a transaction that does not end, waits no longer. */
