@@ -6,6 +6,8 @@
 #include "metric/metric.h"
 #include "xep0160_offline.h"
 
+#include <sys/resource.h>
+
 #define JULIET  "juliet@localhost"
 #define OFFLINE WIRE_KEEP_OFFLINE
 #define MESSAGE(n)                                                                                 \
@@ -294,6 +296,35 @@ static void without_the_database_senders_are_told(void **state)
     rig_expect(&rig, "id=\"m001\"");
 }
 
+/* No file may grow, as on a full disk: SQLite cannot commit. */
+static void a_full_disk_delays_and_refuses_nothing(void **state)
+{
+    struct rlimit before;
+    struct rlimit full;
+    uint64_t token;
+    int64_t commits = metric_value(METRIC_archive_commits);
+
+    (void)state;
+    rig.archive->limits.retry_for_ms = 30000;
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    full = before;
+    full.rlim_cur = 1;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &full), 0);
+    token = keeps(1, 0);
+    keeps(2, 0);
+    while (metric_value(METRIC_archive_commits) < commits + 2) {
+        rig_turn(&rig);
+    }
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_false(rig_is_settled(token));
+    rig_settle(&rig);
+    assert_true(rig_is_settled(token));
+    assert_int_equal(rig_count(&rig, "<message"), 0);
+    comes(1);
+    expect_in_order(1, 2);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -334,7 +365,9 @@ int main(void)
         RIG_TEST(what_is_under_way_ends_before_the_daemon),
     };
     const struct CMUnitTest outage[] = {RIG_TEST(without_the_database_senders_are_told)};
+    const struct CMUnitTest disk[] = {RIG_TEST(a_full_disk_delays_and_refuses_nothing)};
     int failures = cmocka_run_group_tests_name("sqlite", tests, NULL, NULL);
+    failures += cmocka_run_group_tests_name("sqlite on a full disk", disk, NULL, NULL);
     if (private_postgres_start(&postgres_server) != 0) {
         return 1;
     }
