@@ -18,7 +18,7 @@ _NAMES = (
 def _machine():
     with open("/proc/meminfo", encoding="ascii") as lines:
         kilobytes = int(next(lines).split()[1])
-    return "%d cores, %d GB, Linux %s" % (os.cpu_count(), round(kilobytes / 1e6), platform.release())
+    return "%d cores, %d GB, Linux %s" % (os.cpu_count(), round(kilobytes / 1e6), platform.release().partition("-")[0])
 
 
 def _build(directory):
