@@ -64,7 +64,7 @@ def main():
     client = Desktop(jid, password, certificate)
     client.default_port = int(port)  # what it looks up takes the place of the address it is given
     client.connect((host, int(port)), use_ssl=way == "tls", force_starttls=way == "starttls")
-    asyncio.ensure_future(obey(client))
+    client.obeying = asyncio.ensure_future(obey(client))  # a task nobody holds may be swept away
     client.loop.run_forever()
 
 
