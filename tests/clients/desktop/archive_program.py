@@ -17,9 +17,13 @@ class Reader(slixmpp.ClientXMPP):
         self.ca_certs = certificate
         for plugin in ("xep_0030", "xep_0059", "xep_0297", "xep_0203", "xep_0313"):
             self.register_plugin(plugin)
-        self.add_event_handler("session_start", lambda _: asyncio.ensure_future(self._read()))
+        self.reading = None
+        self.add_event_handler("session_start", self._start)
         self.add_event_handler("message", lambda m: print("message", m["body"], flush=True)
                                if m["body"] else None)
+
+    def _start(self, _):
+        self.reading = asyncio.ensure_future(self._read())  # held, or it may be swept away
 
     async def _read(self):
         """The archive is read before the first presence, as clients do that know it."""

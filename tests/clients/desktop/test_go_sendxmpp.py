@@ -22,7 +22,7 @@ class GoSendxmpp(desktop.Party):
             *options, *more, env=dict(os.environ, SSL_CERT_FILE=trust), limit=2 ** 20,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
         go = cls(child)
-        asyncio.ensure_future(go.read())
+        go.reading = asyncio.ensure_future(go.read())
         return go
 
     async def read(self):
