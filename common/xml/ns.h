@@ -67,6 +67,7 @@
 #define NS_CHATSTATES       "http://jabber.org/protocol/chatstates"     /* 0085 */
 #define NS_VERSION          "jabber:iq:version"                         /* 0092 */
 #define NS_CAPS             "http://jabber.org/protocol/caps"           /* 0115 */
+#define NS_CAPS_OPTIMIZE    "http://jabber.org/protocol/caps#optimize"  /* 0115 */
 #define NS_VALIDATE         "http://jabber.org/protocol/xdata-validate" /* 0122 */
 #define NS_SERVERINFO       "http://jabber.org/network/serverinfo"      /* 0157 */
 #define NS_BOSH             "http://jabber.org/protocol/httpbind"       /* 0124 */

@@ -7,6 +7,7 @@
 #include "jid/jid.h"
 #include "presence.h"
 #include "states.h"
+#include "xep0115_optimize.h"
 #include "xep0153_avatar.h"
 #include "xml/ns.h"
 
@@ -14,6 +15,7 @@ struct available {
     struct state state;
     struct roster contacts;
     struct avatar avatar;
+    struct stanza kept;            /* what who asks gets */
     struct stanza shown;           /* what others get */
     struct state_session *session; /* the one that sent it */
     uint32_t priority_plus_128;
@@ -139,6 +141,21 @@ static void read_contacts(struct job *job, struct available *work)
     }
 }
 
+/* True when the session's capabilities are others than before: everybody must hear, also when this is
+ * begun again after a crash. */
+static bool keep_caps(struct job *job, struct available *work)
+{
+    work->kept = work->shown;
+    if (!state_is_available(work->session)) {
+        return false;
+    }
+    bool are_known = caps_keep(job, work->session, &work->kept);
+    if (are_known && !work->is_initial) {
+        caps_strip(job, &work->shown);
+    }
+    return !are_known;
+}
+
 static void store(struct job *job)
 {
     struct available *work = job->data;
@@ -157,12 +174,13 @@ static void store(struct job *job)
     work->shown = job->request->stanza;
     work->shown.from = session->jid;
     avatar_add(job, &work->avatar, &work->shown);
-    stanza_encode(&work->shown, &bytes);
+    bool has_new_caps = keep_caps(job, work);
+    stanza_encode(&work->kept, &bytes);
     session->stanza = arena_copy(job->arena, buf_span(&bytes));
     buf_deinit(&bytes);
     session->flags |= WIRE_PRESENCE_AVAILABLE;
-    session->changed_n =
-        work->is_initial || work->comes ? job->request->origin_n : session->changed_n;
+    session->changed_n = work->is_initial || work->comes || has_new_caps ? job->request->origin_n
+                                                                         : session->changed_n;
     session->priority_plus_128 = work->priority_plus_128;
     session->since_ms = clock_real_ms();
     state_write(job, &work->state, session);

@@ -24,6 +24,7 @@ static const struct service_handler handlers[] = {
 /* XEP-0191 section 3.1: the server is asked for it, though accounts answer. */
 static const struct service_feature features[] = {
     {.feature = NS_BLOCKING, .scopes = SERVICE_SERVER},
+    {.feature = NS_CAPS_OPTIMIZE, .scopes = SERVICE_SERVER},
 };
 
 const struct service_table presence_table = {

@@ -25,8 +25,10 @@ struct state_session {
     uint32_t flags; /* WIRE_PRESENCE_*; 0 when it has no record */
     uint32_t priority_plus_128;
     struct span stanza; /* its last presence, encoded; empty unless available */
-    uint64_t changed_n; /* the stanza that made it available or unavailable; 0: none */
-    uint64_t since_ms;  /* real time when `stanza` came; 0: not known */
+    uint64_t
+        changed_n; /* the stanza that made it available or unavailable, or changed what everybody
+                           must know; 0: none */
+    uint64_t since_ms; /* real time when `stanza` came; 0: not known */
 };
 
 struct state {
