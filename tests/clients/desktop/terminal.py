@@ -13,7 +13,8 @@ class Terminal:
     """`home` is a fresh folder that the program takes for its user's."""
 
     def __init__(self):
-        self._folder = tempfile.TemporaryDirectory(prefix="jackdaw-terminal-")
+        # The program may write its last while the folder goes.
+        self._folder = tempfile.TemporaryDirectory(prefix="jackdaw-terminal-", ignore_cleanup_errors=True)
         self.home = os.path.join(self._folder.name, "home")
         os.makedirs(self.home)
 
